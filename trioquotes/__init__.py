@@ -1,0 +1,1 @@
+"""Trioquotes: typed market data over trio."""
