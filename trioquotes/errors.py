@@ -19,6 +19,7 @@ If the stream goes on, the user sees a notice (``trioquotes.events``); if it end
     ├── SubscriptionRejected              one channel was refused; the session lives on
     ├── SlowConsumer                      one channel overflowed with ``overflow="fail"``
     ├── RecordingError
+    ├── BookError (also ValueError)       in ``books``: what was applied cannot be part of the book
     └── InternalError                     a bug in trioquotes: please report it
 """
 

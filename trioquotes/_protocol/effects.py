@@ -289,6 +289,7 @@ class Failure:
         last_error: the venue's last error message on this line.
         suspects: channels asked and not yet confirmed.
         established: whether this lane was up before in this session.
+        too_large: whether we gave the line up because a message passed our size limit.
     """
 
     stage: Stage
@@ -301,6 +302,7 @@ class Failure:
     last_error: str = ""
     suspects: frozenset[WireChannel] = frozenset()
     established: bool = False
+    too_large: bool = False
 
 
 @attrs.frozen

@@ -1,0 +1,185 @@
+"""From a venue's messages to what the subscribers of one topic receive.
+
+A feed exists once per topic, however many subscribers it has; each message is made into an event
+once. Feeds that keep a book are in ``bookkeeper``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec.structs import force_setattr
+
+from trioquotes._protocol.effects import Receipt, Serving, Skip, Unify, WireChannel
+from trioquotes._protocol.outlet import Outlet
+from trioquotes.errors import TrioquotesError
+from trioquotes.events import Connected, Disconnected, Event, Gap, Notice, WireMessage
+from trioquotes.topics import Topic
+
+__all__ = ["BYTES_PER_WIRE_BYTE", "EVENT_BYTES", "EventFeed", "Feed", "NativeFeed", "Upstream"]
+
+EVENT_BYTES = 600
+"""What a small event weighs in memory, about: eight fields, two of them ``Decimal``."""
+BYTES_PER_WIRE_BYTE = 10
+"""How much larger a decoded book or message is in memory than its text: measured 9 to 11 for snapshots."""
+
+
+class Upstream(Protocol):
+    """What a feed may read and ask of its lane."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """When the present frame came, and the frame itself where it is kept."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of the present frame."""
+
+    def resync(self, channel: WireChannel) -> None:
+        """Bring the channel's snapshot again."""
+
+    def book_gap(self) -> None:
+        """Count a gap that the feed itself found."""
+
+
+class Feed(ABC):
+    """What all feeds share: subscribers, confirmation, notices."""
+
+    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
+        self.venue = venue
+        self.topic = topic
+        self.serving = serving
+        self.outlets: list[Outlet] = []
+        self.unconfirmed = set(serving.channels)
+        self.served = False  # confirmed, or something came: from then on a lost line leaves a gap
+        self.ended: TrioquotesError | None = None
+
+    def join(self, outlet: Outlet, now_ns: int) -> None:
+        """A subscriber comes."""
+        del now_ns
+        if self.ended is not None:
+            outlet.ended(self.ended)
+            return
+        self.outlets.append(outlet)
+        if not self.unconfirmed:
+            outlet.confirmed()
+
+    def leave(self, outlet: Outlet) -> None:
+        """A subscriber goes; nothing happens where the topic's end was faster."""
+        if outlet in self.outlets:
+            self.outlets.remove(outlet)
+
+    @property
+    def awaits_snapshot(self) -> bool:
+        """Whether nothing can be made of this topic's messages before a snapshot comes."""
+        return False
+
+    @abstractmethod
+    def take(self, message: WireMessage, up: Upstream) -> str | None:
+        """A message of one of the topic's channels; returns why it made no event, or ``None``."""
+
+    def confirm(self, channel: WireChannel) -> None:
+        """One of the topic's channels is served."""
+        if channel in self.unconfirmed:
+            self.unconfirmed.discard(channel)
+            if not self.unconfirmed and self.ended is None:
+                self.served = True
+                for outlet in self.outlets:
+                    outlet.confirmed()
+
+    def end(self, error: TrioquotesError) -> None:
+        """The topic is over for all of its subscribers; the first reason counts."""
+        if self.ended is not None:
+            return
+        self.ended = error
+        outlets, self.outlets = self.outlets, []
+        for outlet in outlets:
+            outlet.ended(error)
+
+    def notify(self, notice: Notice) -> None:
+        """Say something to every subscriber."""
+        for outlet in self.outlets:
+            outlet.notify(notice)
+
+    def gap(self, reason: str, now_ns: int, *, missed: int | None = None, instrument: str = "") -> None:
+        """Something may be missing from here on."""
+        self.notify(
+            Gap(
+                venue=self.venue,
+                topic=self.topic,
+                instrument=instrument or self.topic.subject,
+                received_ns=now_ns,
+                reason=reason,
+                missed=missed,
+            )
+        )
+
+    def connected(self, notice: Connected) -> None:
+        """The line is up: whatever unifiers remembered of the old one is gone."""
+        self.notify(notice)
+
+    def disconnected(self, notice: Disconnected, gap_reason: str, lost: Iterable[WireChannel]) -> None:
+        """The line is gone; a topic that was served misses whatever comes until the next one.
+
+        ``lost`` are the topic's channels on that line; others of it may be served by another lane.
+        """
+        self.notify(notice)
+        if self.served:
+            self.gap(gap_reason, notice.received_ns)
+        self.unconfirmed.update(lost)
+
+    def interrupted(self, reason: str, now_ns: int) -> bool:
+        """A channel is withdrawn only to be asked for again; returns whether that left a gap."""
+        if self.served:
+            self.gap(reason, now_ns)
+        return self.served
+
+
+class NativeFeed(Feed):
+    """The venue's own messages, as they are."""
+
+    def take(self, message: WireMessage, up: Upstream) -> str | None:
+        """Stamp and hand over."""
+        receipt = up.receipt
+        force_setattr(message, "received_ns", receipt.received_ns)
+        if receipt.raw is not None:
+            force_setattr(message, "raw", receipt.raw)
+        weight_bytes = EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes
+        for outlet in self.outlets:
+            outlet.push(message, weight_bytes)
+        return None
+
+
+def _unifier(serving: Serving) -> Unify:
+    if serving.make is None:
+        raise TypeError(f"a serving of kind {serving.kind!r} needs a unifier")
+    return serving.make()
+
+
+class EventFeed(Feed):
+    """Unified events that stand alone."""
+
+    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
+        super().__init__(venue, topic, serving)
+        self._unify = _unifier(serving)
+
+    def connected(self, notice: Connected) -> None:
+        """Start with a fresh unifier."""
+        self._unify = _unifier(self.serving)
+        super().connected(notice)
+
+    def take(self, message: WireMessage, up: Upstream) -> str | None:
+        """Unify once, hand over to all."""
+        made = self._unify(message, up.receipt)
+        if isinstance(made, Skip):
+            return made.reason
+        if not isinstance(made, tuple):
+            for outlet in self.outlets:
+                outlet.push(made, EVENT_BYTES)
+            return None
+        for event in made:
+            for outlet in self.outlets:
+                outlet.push(event, EVENT_BYTES)
+        return None if made else "empty"

@@ -1,0 +1,382 @@
+"""The state of one lane that outlives its connections, and the sink its protocols write to.
+
+Frames go in through a protocol, events come out at the feeds' outlets; requests are decided by
+the protocol, asked by the runtime. Nothing here waits, sends or reads a clock, so a test can play a whole
+session with values.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from trioquotes._protocol.effects import Fetch, Lane, Receipt, RejectionKind, Send, Stamp, WireChannel
+from trioquotes._protocol.feeds import Feed
+from trioquotes._protocol.ledger import Ledger
+from trioquotes._protocol.tally import Tally
+from trioquotes.errors import AuthenticationFailed, SubscriptionRejected, TrioquotesError
+from trioquotes.events import (
+    Connected,
+    Disconnected,
+    Event,
+    Malformed,
+    Notice,
+    Rejected,
+    Stale,
+    Throttled,
+    Unknown,
+    WireMessage,
+)
+from trioquotes.topics import Topic
+
+__all__ = ["LaneState", "NoticeMaker", "Route"]
+
+NoticeMaker: TypeAlias = Callable[[Topic[Event] | None], Notice]
+
+NOT_SUBSCRIBED = "not subscribed"
+WITHDRAWN = "withdrawn"
+
+
+class Route:
+    """Who gets the messages of one wire channel: those who want all of it, and those who want one instrument."""
+
+    def __init__(self, feeds: Iterable[Feed] = ()) -> None:
+        self.feeds = tuple(feeds)
+        alive = [feed for feed in self.feeds if feed.ended is None]
+        self.all = tuple(feed for feed in alive if not feed.serving.only)
+        self.by_instrument: dict[str, tuple[Feed, ...]] = {}
+        for feed in alive:
+            if feed.serving.only:
+                self.by_instrument[feed.serving.only] = (*self.by_instrument.get(feed.serving.only, ()), feed)
+
+    def takers(self, instrument: str) -> tuple[Feed, ...]:
+        """The feeds for a message, of that instrument where the channel carries several."""
+        if not self.by_instrument:
+            return self.all
+        return self.all + self.by_instrument.get(instrument, ())
+
+
+class LaneState:
+    """One lane's ledger, routes, count and outgoing control frames."""
+
+    def __init__(self, venue: str, lane: Lane, *, raw: bool = False) -> None:
+        self.venue = venue
+        self.lane = lane
+        self.ledger = Ledger()
+        self.tally = Tally()
+        self.connection = 0
+        self.replies: deque[bytes] = deque()
+        self.pings_due = 0
+        self.lost_reason: str | None = None
+        self.last_error = ""
+        self.data_since_s: float | None = None  # first data of this connection: what the backoff asks
+        self.stirred = False  # whether a new request may be due since the runtime last looked
+        self._raw = raw
+        self._routes: dict[WireChannel, Route] = {}
+        self._withdrawn: set[WireChannel] = set()
+        self._stamp = Stamp(0, 0.0)
+        self.receipt = Receipt(0)
+        self.frame_bytes = 0
+
+    # What the runtime says.
+
+    def route(self, channels: Sequence[WireChannel], takers: Mapping[WireChannel, Sequence[Feed]]) -> None:
+        """Replace what the lane carries: all ``channels`` are wanted, also those that nobody takes (implied)."""
+        self._withdrawn = (self._withdrawn | self._routes.keys()) - set(channels)
+        before, self._routes = self._routes, {c: Route(takers.get(c, ())) for c in channels}
+        self.ledger.want(channels)
+        for channel in channels:
+            if channel in self.ledger.asked and self._snapshot_missed(before.get(channel), channel):
+                self.resync(channel)
+        for channel in self.ledger.confirmed:
+            for feed in self._feeds_of(channel):
+                feed.confirm(channel)
+
+    def _snapshot_missed(self, before: Route | None, channel: WireChannel) -> bool:
+        """Whether a new feed needs a snapshot that the channel had before and nobody else waits for."""
+        known = () if before is None else before.feeds
+        awaiting = [feed in known for feed in self._feeds_of(channel) if feed.awaits_snapshot]
+        return bool(awaiting) and not any(awaiting)
+
+    def connected(self, stamp: Stamp) -> None:
+        """A line came up."""
+        self.connection += 1
+        self._withdrawn.clear()
+        self.replies.clear()
+        self.pings_due = 0
+        self.lost_reason = None
+        self.last_error = ""
+        self.data_since_s = None
+        self._stamp = stamp
+        self.ledger.connected()
+        self.ledger.expire(stamp.monotonic_s)
+        notice = Connected(
+            venue=self.venue, received_ns=stamp.wall_ns, lane=str(self.lane), connection=self.connection
+        )
+        for feed in self.feeds():
+            feed.connected(notice)
+
+    def disconnected(
+        self,
+        stamp: Stamp,
+        *,
+        reason: str,
+        code: int | None,
+        planned: bool = False,
+        gap_reason: str = "disconnected",
+    ) -> None:
+        """The line is gone: every topic hears of it at once."""
+        self.ledger.connected()
+        notice = Disconnected(
+            venue=self.venue,
+            received_ns=stamp.wall_ns,
+            lane=str(self.lane),
+            connection=self.connection,
+            reason=reason,
+            code=code,
+            planned=planned,
+        )
+        served = self.feeds()
+        self.tally.gaps += sum(feed.served for feed in served)
+        for feed in served:
+            feed.disconnected(notice, gap_reason, [c for c, r in self._routes.items() if feed in r.feeds])
+
+    def begin(self, frame: bytes, stamp: Stamp) -> None:
+        """A frame is about to be given to the protocol."""
+        self._stamp = stamp
+        self.frame_bytes = len(frame)
+        self.receipt = Receipt(stamp.wall_ns, frame if self._raw else None)
+        self.tally.frames += 1
+        self.tally.bytes += len(frame)
+
+    def at(self, stamp: Stamp) -> None:
+        """Time for calls of the protocol that bring no frame (tick, pong)."""
+        self._stamp = stamp
+
+    def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
+        """A request went out; one that withdraws what is still wanted interrupts it."""
+        self._stamp = stamp
+        self.ledger.sent(effect, stamp.monotonic_s)
+        for channel in sorted(effect.withdraws) if isinstance(effect, Send) else ():
+            for feed in self._feeds_of(channel):
+                self.tally.gaps += feed.interrupted("asked for again", stamp.wall_ns)
+
+    def expire(self, stamp: Stamp) -> bool:
+        """Let time pass in the ledger; returns whether something may now be asked for."""
+        self._stamp = stamp
+        expired = self.ledger.expire(stamp.monotonic_s)
+        for channel in expired.unanswered:
+            self._notify_rejected(channel, "not acknowledged in time", final=False)
+        return expired.released
+
+    def feeds(self) -> list[Feed]:
+        """Every feed of the lane once, in the order of their channels."""
+        return list({id(feed): feed for route in self._routes.values() for feed in route.feeds}.values())
+
+    def end(self, error: TrioquotesError) -> None:
+        """The lane's topics are over."""
+        for feed in self.feeds():
+            feed.end(error)
+        self._drop_ended()
+
+    # What a protocol says: the sink.
+
+    def deliver(
+        self, channel: WireChannel, message: WireMessage, *, elements: int = 1, instrument: str = ""
+    ) -> None:
+        """Hand a message to everybody who asked for its channel."""
+        route = self._routes.get(channel)
+        if route is None:
+            reason = WITHDRAWN if channel in self._withdrawn else NOT_SUBSCRIBED
+            self.tally.ignored[reason] += elements
+            return
+        if self.data_since_s is None:
+            self.data_since_s = self._stamp.monotonic_s
+        skipped: str | None = None
+        delivered = False
+        for feed in route.takers(instrument):
+            reason_or_none = feed.take(message, self)
+            if reason_or_none is None:
+                delivered = feed.served = True
+            elif skipped is None:
+                skipped = reason_or_none
+        if delivered:
+            self.tally.delivered += 1
+            self.tally.folded += elements - 1
+        elif route.feeds:
+            self.tally.ignored[skipped or NOT_SUBSCRIBED] += elements
+        else:
+            # A channel nobody asked for is one the venue implied: its name says what it is for.
+            self.tally.ignored[channel.name] += elements
+
+    def folded(self, elements: int = 1) -> None:
+        """Elements that became part of another event."""
+        self.tally.folded += elements
+
+    def ignored(self, reason: str, elements: int = 1) -> None:
+        """Elements that make no event."""
+        self.tally.ignored[reason] += elements
+
+    def malformed(
+        self, frame: bytes, reason: str, *, channel: WireChannel | None = None, elements: int = 1
+    ) -> None:
+        """Elements that do not decode."""
+        self.tally.malformed += elements
+        self.say(
+            channel,
+            lambda topic: Malformed(
+                venue=self.venue,
+                topic=topic,
+                received_ns=self._stamp.wall_ns,
+                reason=reason,
+                frame=frame,
+            ),
+        )
+
+    def unknown(
+        self, kind: str, frame: bytes, *, channel: WireChannel | None = None, elements: int = 1
+    ) -> None:
+        """Well-formed elements of an unknown type."""
+        self.tally.ignored["unknown type"] += elements
+        self.say(
+            channel,
+            lambda topic: Unknown(
+                venue=self.venue,
+                topic=topic,
+                received_ns=self._stamp.wall_ns,
+                kind=kind,
+                frame=frame,
+            ),
+        )
+
+    def confirmed(self, channels: Iterable[WireChannel]) -> None:
+        """The server serves these."""
+        self.stirred = True
+        for channel in self.ledger.confirm(channels):
+            for feed in self._feeds_of(channel):
+                feed.confirm(channel)
+
+    def rejected(self, channel: WireChannel, reason: str, kind: RejectionKind = "refused") -> None:
+        """The server refused this one, or did not answer."""
+        self.stirred = True
+        if kind == "timeout":
+            if self.ledger.postpone(channel, self._stamp.monotonic_s):
+                self._notify_rejected(channel, reason, final=False)
+            return
+        if not self.ledger.reject(channel):
+            return
+        self._notify_rejected(channel, reason, final=True)
+        for feed in self._feeds_of(channel):
+            if kind == "authentication":
+                feed.end(
+                    AuthenticationFailed(f"{self.venue} refused the credentials for {feed.topic}: {reason}")
+                )
+            else:
+                feed.end(SubscriptionRejected(feed.topic, reason))
+        self._drop_ended()
+
+    def retry(self, channels: Iterable[WireChannel]) -> None:
+        """These no longer count as asked."""
+        self.stirred = True
+        self.ledger.retry(channels)
+
+    def answered(self, request_id: int) -> None:
+        """The request is no longer in flight."""
+        self.stirred = True
+        self.ledger.answered(request_id)
+
+    def gap(
+        self, channel: WireChannel, reason: str, *, missed: int | None = None, instrument: str = ""
+    ) -> None:
+        """Something of this channel was lost here."""
+        route = self._routes.get(channel)
+        if route is None:
+            return
+        self.tally.gaps += 1
+        for feed in route.takers(instrument) if instrument else route.feeds:
+            feed.gap(reason, self._stamp.wall_ns, missed=missed, instrument=instrument)
+
+    def resync(self, channel: WireChannel) -> None:
+        """Ask for this channel's snapshot again."""
+        self.stirred = True
+        self.ledger.resync(channel, self._stamp.monotonic_s)
+
+    def resynced(self, channel: WireChannel) -> None:
+        """The fresh snapshot was delivered."""
+        self.stirred = True
+        self.ledger.resynced(channel)
+
+    def book_gap(self) -> None:
+        """A feed found its book broken."""
+        self.tally.gaps += 1
+
+    def throttled(self, reason: str, *, until_ns: int | None = None) -> None:
+        """The venue holds data back."""
+        self.say(
+            None,
+            lambda _: Throttled(
+                venue=self.venue, received_ns=self._stamp.wall_ns, reason=reason, until_ns=until_ns
+            ),
+        )
+
+    def stale(self, channel: WireChannel, silent_s: float) -> None:
+        """The channel is silent for longer than its own beat allows."""
+        self.say(
+            channel,
+            lambda topic: Stale(
+                venue=self.venue,
+                topic=topic,
+                instrument=channel.instrument,
+                received_ns=self._stamp.wall_ns,
+                silent_s=silent_s,
+            ),
+        )
+
+    def error(self, text: str) -> None:
+        """The venue's words."""
+        self.last_error = text
+
+    def reply(self, frame: bytes) -> None:
+        """A control frame to be sent before any request."""
+        self.replies.append(frame)
+
+    def ping(self) -> None:
+        """A WebSocket ping to be sent."""
+        self.pings_due += 1
+
+    def lost(self, reason: str) -> None:
+        """The line is to be given up."""
+        if self.lost_reason is None:
+            self.lost_reason = reason
+
+    def _drop_ended(self) -> None:
+        """Topics that ended take nothing more, whatever comes before the next plan."""
+        self._routes = {channel: Route(route.feeds) for channel, route in self._routes.items()}
+
+    def _feeds_of(self, channel: WireChannel) -> tuple[Feed, ...]:
+        route = self._routes.get(channel)
+        return () if route is None else route.feeds
+
+    def say(self, channel: WireChannel | None, make: NoticeMaker) -> None:
+        """Give a notice to the channel's feeds, or to all of the lane, each with its own topic."""
+        if channel is None:
+            notice = make(None)
+            for feed in self.feeds():
+                feed.notify(notice)
+        else:
+            for feed in self._feeds_of(channel):
+                feed.notify(make(feed.topic))
+
+    def _notify_rejected(self, channel: WireChannel, reason: str, *, final: bool) -> None:
+        self.say(
+            channel,
+            lambda topic: Rejected(
+                venue=self.venue,
+                topic=topic,
+                instrument=channel.instrument,
+                received_ns=self._stamp.wall_ns,
+                reason=reason,
+                final=final,
+            ),
+        )

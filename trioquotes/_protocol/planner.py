@@ -1,0 +1,108 @@
+"""From what users subscribe to, to which lane carries which channels and which feed gets what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from trioquotes._protocol.bookkeeper import BookFeed, QuoteFeed
+from trioquotes._protocol.contract import Venue
+from trioquotes._protocol.effects import Lane, Options, Serving, WireChannel
+from trioquotes._protocol.feeds import EventFeed, Feed, NativeFeed
+from trioquotes._protocol.lane import LaneState
+from trioquotes._protocol.outlet import Outlet
+from trioquotes.events import Event
+from trioquotes.topics import Topic
+
+__all__ = ["Planner", "make_feed"]
+
+_KINDS: dict[str, type[Feed]] = {
+    "native": NativeFeed,
+    "events": EventFeed,
+    "book": BookFeed,
+    "quotes": QuoteFeed,
+}
+
+
+def make_feed(venue: str, topic: Topic[Event], serving: Serving) -> Feed:
+    """The feed for a topic as the venue serves it."""
+    return _KINDS[serving.kind](venue, topic, serving)
+
+
+class Planner:
+    """Keeps one feed per topic and hands each lane its share.
+
+    Attributes:
+        feeds: by topic; a topic whose last subscriber left is gone at the next :meth:`replan`.
+        lanes: every lane there ever was in this session; one without wanted channels needs no line.
+    """
+
+    def __init__(self, venue: Venue, options: Options, *, raw: bool = False) -> None:
+        self.venue = venue
+        self.options = options
+        self.feeds: dict[Topic[Event], Feed] = {}
+        self.lanes: dict[Lane, LaneState] = {}
+        self._raw = raw
+
+    def serve(self, topic: Topic[Event]) -> Serving:
+        """How the venue serves the topic; the check that comes before any I/O.
+
+        Raises:
+            UnsupportedTopic, InvalidInstrument, MissingCredentials: as the venue says.
+        """
+        return self.venue.serve(topic, self.options)
+
+    def join(self, topic: Topic[Event], outlet: Outlet, now_ns: int) -> Feed:
+        """Add a subscriber; the first of a topic makes its feed, and :meth:`replan` then asks for it.
+
+        Raises:
+            UnsupportedTopic, InvalidInstrument, MissingCredentials: as the venue says.
+        """
+        feed = self.feeds.get(topic)
+        if feed is not None and feed.ended is not None:
+            del self.feeds[topic]
+            self.replan()
+            feed = None
+        if feed is None:
+            feed = self.feeds[topic] = make_feed(self.venue.name, topic, self.serve(topic))
+        feed.join(outlet, now_ns)
+        return feed
+
+    def replan(self) -> None:
+        """Drop feeds that ended or that nobody reads, and give every lane what it is to carry."""
+        for topic, feed in list(self.feeds.items()):
+            if feed.ended is not None or not feed.outlets:
+                del self.feeds[topic]
+        channels: dict[WireChannel, None] = {}
+        for feed in self.feeds.values():
+            channels.update(dict.fromkeys(feed.serving.channels))
+        plan = self.venue.plan(tuple(channels), self.options) if channels else {}
+        for lane in plan:
+            if lane not in self.lanes:
+                self.lanes[lane] = LaneState(self.venue.name, lane, raw=self._raw)
+        owners = self._owners(plan, channels)
+        for lane, state in self.lanes.items():
+            carried = tuple(plan.get(lane, ()))
+            takers = {channel: self._takers(channel) for channel in carried if owners.get(channel) == lane}
+            state.route(carried, takers)
+
+    def _owners(
+        self, plan: Mapping[Lane, Sequence[WireChannel]], wished: Collection[WireChannel]
+    ) -> dict[WireChannel, Lane]:
+        """Which lane hands a channel to its feeds: one that a user wished for may be implied on others too."""
+        carriers: dict[WireChannel, list[Lane]] = {}
+        for lane, carried in plan.items():
+            for channel in carried:
+                if channel in wished:
+                    carriers.setdefault(channel, []).append(lane)
+        return {
+            channel: lanes[0] if len(lanes) == 1 else self._home(channel, lanes)
+            for channel, lanes in carriers.items()
+        }
+
+    def _home(self, channel: WireChannel, lanes: Sequence[Lane]) -> Lane:
+        """The lane that carries the channel for its own sake, whatever else is wanted."""
+        alone = self.venue.plan((channel,), self.options)
+        return next((lane for lane in lanes if channel in alone.get(lane, ())), lanes[0])
+
+    def _takers(self, channel: WireChannel) -> list[Feed]:
+        return [feed for feed in self.feeds.values() if channel in feed.serving.channels]

@@ -1,0 +1,153 @@
+"""Typed memory channels: what ``subscribe`` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
+
+import trio
+
+from trioquotes._runtime.mailbox import ChannelStatistics, Mailbox, Subscription
+from trioquotes.events import Event
+
+__all__ = ["Channel", "MailboxReader"]
+
+T_co = TypeVar("T_co", bound=Event, covariant=True)
+
+CHECKPOINT_EVERY = 64
+"""Items handed over without a checkpoint at most, so that a busy reader still lets other tasks run."""
+
+
+class MailboxReader(Generic[T_co]):
+    """Reading from a mailbox; the part that channels and merged streams share."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._until_checkpoint = CHECKPOINT_EVERY
+        self._closed = False
+
+    def receive_nowait(self) -> T_co:
+        """The next item without waiting.
+
+        Raises:
+            trio.WouldBlock: nothing is there.
+            trio.EndOfChannel: nothing is there and nothing will come.
+            trio.ClosedResourceError: this end was closed.
+            SubscriptionRejected, SlowConsumer, SessionError: why the channel ended, after its last item.
+        """
+        if self._closed:
+            raise trio.ClosedResourceError
+        event = self._mailbox.pop()
+        if event is not None:
+            return cast("T_co", event)
+        error = self._mailbox.ending()
+        if error is not None:
+            raise error
+        if not self._mailbox.open:
+            raise trio.EndOfChannel
+        raise trio.WouldBlock
+
+    async def receive(self) -> T_co:
+        """The next item; waits until there is one. Cancelling loses nothing.
+
+        It executes a checkpoint whenever it has to wait, and after every 64 items at least.
+
+        Raises:
+            trio.EndOfChannel: nothing is there and nothing will come.
+            trio.ClosedResourceError: this end was closed.
+            SubscriptionRejected, SlowConsumer, SessionError: why the channel ended, after its last item.
+        """
+        self._until_checkpoint -= 1
+        if self._until_checkpoint <= 0:
+            await self._checkpoint()
+        while True:
+            try:
+                return self.receive_nowait()
+            except trio.WouldBlock:
+                await self._mailbox.wait()
+                self._until_checkpoint = CHECKPOINT_EVERY
+
+    async def receive_many(self, max_items: int | None = None) -> list[T_co]:
+        """All that is there, at least one item; waits until there is one. Cancelling loses nothing.
+
+        Args:
+            max_items: take no more than this many; ``None`` takes all.
+
+        Returns:
+            The items in order.
+
+        Raises:
+            trio.EndOfChannel, trio.ClosedResourceError, SubscriptionRejected, SlowConsumer, SessionError: as
+                :meth:`receive`.
+        """
+        await self._checkpoint()
+        items = [await self.receive()]
+        while max_items is None or len(items) < max_items:
+            event = self._mailbox.pop()
+            if event is None:
+                break
+            items.append(cast("T_co", event))
+        return items
+
+    async def __anext__(self) -> T_co:
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    async def _checkpoint(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self._until_checkpoint = CHECKPOINT_EVERY
+
+
+class Channel(MailboxReader[T_co], trio.abc.ReceiveChannel[T_co]):
+    """The events of one topic, and the notices that concern it, in order.
+
+    A memory channel in trio's sense: iterate it, or call :meth:`receive`; leave it with ``async with`` or
+    :meth:`aclose`. The topic is withdrawn when the last clone is closed.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, subscription: Subscription, withdraw: Callable[[Subscription], None]
+    ) -> None:
+        super().__init__(mailbox)
+        self._subscription = subscription
+        self._withdraw = withdraw
+        self._clones = [1]  # shared by all clones: how many are open
+
+    @property
+    def topic(self) -> object:
+        """What was subscribed."""
+        return self._subscription.topic
+
+    def clone(self) -> Channel[T_co]:
+        """Another handle on the same items: each item goes to one of the handles.
+
+        Raises:
+            trio.ClosedResourceError: this end was closed.
+        """
+        if self._closed:
+            raise trio.ClosedResourceError
+        other: Channel[T_co] = Channel(self._mailbox, self._subscription, self._withdraw)
+        other._clones = self._clones
+        self._clones[0] += 1
+        return other
+
+    def statistics(self) -> ChannelStatistics:
+        """The buffer's figures now."""
+        return self._subscription.statistics()
+
+    def close(self) -> None:
+        """Close this handle; with the last one the topic is withdrawn. Twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        self._clones[0] -= 1
+        self._mailbox.wake()
+        if not self._clones[0]:
+            self._withdraw(self._subscription)
+
+    async def aclose(self) -> None:
+        """:meth:`close`, then a checkpoint."""
+        self.close()
+        await trio.lowlevel.checkpoint()

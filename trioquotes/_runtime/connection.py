@@ -1,0 +1,249 @@
+"""One connection of one lane: its four child tasks around a protocol.
+
+* **read**: socket -> protocol -> channels. It never waits for a user.
+* **write**: control frames first, then one request at a time, pulled when the budget allows.
+* **beat**: calls the protocol when its own clock wants it: heartbeats and watchdogs.
+* **resubscribe**: watches wanted against confirmed: new wishes, unanswered requests, resyncs.
+
+The tasks never raise: each outcome is one value, and the first one ends all four.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
+
+import attrs
+import trio
+
+from trioquotes._protocol.budget import Allowance, Charge
+from trioquotes._protocol.contract import VenueProtocol
+from trioquotes._protocol.effects import Failure, Fetch, Replace, Reply, Send, Stamp
+from trioquotes._protocol.lane import LaneState
+from trioquotes._runtime.clock import Clock
+from trioquotes._runtime.connector import Line, LineFailed
+from trioquotes.errors import InternalError
+
+__all__ = ["Closing", "Connection", "Crashed", "Fetcher", "Outcome"]
+
+Fetcher: TypeAlias = Callable[[Fetch], Awaitable[Reply]]
+
+
+@attrs.frozen
+class Closing:
+    """The line is no longer needed."""
+
+
+@attrs.frozen
+class Crashed:
+    """A task met what no venue and no network can cause: a bug, or an interrupt."""
+
+    error: BaseException
+
+
+Outcome: TypeAlias = Closing | Replace | Failure | Crashed
+
+
+class Connection:
+    """Runs the four tasks over an open line.
+
+    Args:
+        line: the open WebSocket.
+        protocol: the venue's side of it.
+        state: the lane's ledger, routes and count.
+        allowance: what may be sent.
+        clock: stamps.
+        fetch: makes HTTP requests.
+        name: prefix of the task names, venue and lane.
+        settle: called after every batch, so that the session may react to topics that ended.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        protocol: VenueProtocol,
+        state: LaneState,
+        allowance: Allowance,
+        *,
+        clock: Clock,
+        fetch: Fetcher,
+        name: str,
+        settle: Callable[[], None],
+    ) -> None:
+        self._line = line
+        self._protocol = protocol
+        self._state = state
+        self._allowance = allowance
+        self._clock = clock
+        self._fetch = fetch
+        self._name = name
+        self._settle = settle
+        self._outcome: Outcome | None = None
+        self._scope = trio.CancelScope()
+        self._write_wake = trio.Event()
+        self._beat_wake = trio.Event()
+        self._resubscribe_wake = trio.Event()
+        self._beat_until_s = -math.inf
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self) -> Outcome:
+        """Run until the line is lost, replaced or no longer needed; only cancellation leaves as an exception."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                tasks = self._read, self._write, self._beat, self._resubscribe
+                for task in tasks:
+                    nursery.start_soon(self._guarded, task, name=f"{self._name}/{task.__name__.lstrip('_')}")
+        if self._outcome is None:
+            return Crashed(InternalError("the tasks of a connection ended without an outcome"))
+        return self._outcome
+
+    def finish(self, outcome: Outcome) -> None:
+        """End all tasks; the first outcome counts."""
+        if self._outcome is None:
+            self._outcome = outcome
+            self._scope.cancel()
+
+    def rewanted(self) -> None:
+        """What is wanted on this lane changed."""
+        self._resubscribe_wake.set()
+
+    async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await task()
+        except LineFailed as failed:
+            self.finish(attrs.evolve(failed.failure, too_large=failed.too_large))
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001  # reported to the session, which raises it
+            self.finish(Crashed(error))
+
+    async def _read(self) -> None:
+        line, protocol, state = self._line, self._protocol, self._state
+        while True:
+            batch = await line.receive()
+            stamp = self._clock.receipt()
+            for frame in batch.frames:
+                state.begin(frame, stamp)
+                protocol.receive(frame, stamp, state)
+            if batch.pongs:
+                state.at(stamp)
+                protocol.pong(stamp, state)
+            self._react()
+
+    def _react(self) -> None:
+        """After anything was given to the protocol: see what it now wants of the other tasks."""
+        state = self._state
+        if state.lost_reason is not None:
+            self.finish(Failure("stream", state.lost_reason))
+            return
+        if state.stirred:
+            state.stirred = False
+            self._settle()
+            self._resubscribe_wake.set()
+        if state.replies or state.pings_due:
+            self._write_wake.set()
+        if self._protocol.deadline() < self._beat_until_s:
+            self._beat_wake.set()
+
+    async def _write(self) -> None:
+        while True:
+            self._write_wake = wake = trio.Event()
+            delay_s = await self._write_one()
+            if delay_s == 0.0:
+                continue
+            with trio.move_on_after(delay_s):
+                await wake.wait()
+
+    async def _write_one(self) -> float:
+        """Send what may be sent now; returns 0.0 if something went out, else seconds until the next try."""
+        stamp = self._clock.stamp()
+        state = self._state
+        if state.replies or state.pings_due:
+            delay_s = self._allowance.delay_s({"ping": 1}, stamp.monotonic_s, control=True)
+            if delay_s > 0.0:
+                return delay_s
+            charge = self._allowance.charge({"ping": 1}, stamp.monotonic_s)
+            try:
+                if state.replies:
+                    await self._line.send(state.replies.popleft())
+                else:
+                    state.pings_due -= 1
+                    await self._line.ping()
+            finally:
+                charge.settle(trio.current_time())
+            return 0.0
+        effect = self._protocol.reconcile(state.ledger, stamp)
+        if effect is None:
+            return math.inf
+        if isinstance(effect, Replace):
+            self.finish(effect)
+            return math.inf
+        return await self._spend(effect, stamp)
+
+    async def _spend(self, effect: Send | Fetch, stamp: Stamp) -> float:
+        delay_s = self._allowance.delay_s(effect.cost, stamp.monotonic_s)
+        if delay_s > 0.0:
+            return delay_s  # the effect is dropped: it is decided, and signed, anew when its time comes
+        charge = self._allowance.charge(effect.cost, stamp.monotonic_s)
+        # Entered before the frame leaves: its answer may be read before send() returns.
+        self._protocol.sent(effect, stamp)
+        self._state.sent(effect, stamp)
+        self._resubscribe_wake.set()
+        if isinstance(effect, Fetch):
+            if self._nursery is None:
+                raise InternalError("a fetch outside of the connection's nursery")
+            task = partial(self._answer, effect, charge)
+            self._nursery.start_soon(self._guarded, task, name=f"{self._name}/fetch")
+            return 0.0
+        try:
+            await self._line.send(effect.frame)
+        finally:
+            charge.settle(trio.current_time())
+        return 0.0
+
+    async def _answer(self, effect: Fetch, charge: Charge) -> None:
+        answer: Reply | Failure
+        try:
+            answer = await self._fetch(effect)
+        except LineFailed as failed:
+            answer = failed.failure
+        finally:
+            charge.settle(trio.current_time())
+        stamp = self._clock.stamp()
+        if isinstance(answer, Reply):
+            self._state.begin(answer.body, stamp)
+        else:
+            self._state.at(stamp)
+        self._protocol.fetched(effect.id, answer, stamp, self._state)
+        self._state.answered(effect.id)
+        self._react()
+
+    async def _beat(self) -> None:
+        while True:
+            self._beat_wake = wake = trio.Event()
+            self._beat_until_s = self._protocol.deadline()
+            with trio.move_on_at(self._beat_until_s):
+                await wake.wait()
+            if trio.current_time() < self._protocol.deadline():
+                continue
+            stamp = self._clock.stamp()
+            self._state.at(stamp)
+            self._protocol.tick(stamp, self._state)
+            if self._protocol.deadline() <= stamp.monotonic_s:
+                raise InternalError(f"{self._name}: the protocol's tick left its deadline in the past")
+            self._react()
+
+    async def _resubscribe(self) -> None:
+        state = self._state
+        while True:
+            self._resubscribe_wake = wake = trio.Event()
+            state.expire(self._clock.receipt())
+            if not state.ledger.wanted_any:
+                self.finish(Closing())
+                return
+            self._write_wake.set()
+            with trio.move_on_at(state.ledger.deadline()):
+                await wake.wait()

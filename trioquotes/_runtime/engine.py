@@ -1,0 +1,227 @@
+"""One running session: the plan, a supervisor per lane, and how it all ends."""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+import trio
+
+from trioquotes._protocol.bookkeeper import BookFeed
+from trioquotes._protocol.budget import Budgets, BudgetStatistics
+from trioquotes._protocol.contract import Venue
+from trioquotes._protocol.effects import Lane, Options
+from trioquotes._protocol.planner import Planner
+from trioquotes._protocol.tally import Tally, TallyCount
+from trioquotes._runtime.clock import Clock
+from trioquotes._runtime.connector import Connector
+from trioquotes._runtime.mailbox import ChannelStatistics, Mailbox, Overflow, Subscription
+from trioquotes._runtime.secrets import SecretsKeeper
+from trioquotes._runtime.supervisor import Settings, Supervisor
+from trioquotes.errors import UsageError
+from trioquotes.events import Event
+from trioquotes.topics import Topic
+
+__all__ = ["Engine", "LaneStatistics", "SessionStatistics"]
+
+
+@attrs.frozen
+class LaneStatistics:
+    """One line's figures.
+
+    Attributes:
+        lane: its name.
+        connected: whether it is up now.
+        attempts: connects tried, failed ones included.
+        connections: connects that succeeded.
+        failure: why the last attempt or connection ended; empty if none did.
+        last_error: the venue's last error message on the present line.
+        count: what became of every element of every frame.
+    """
+
+    lane: str
+    connected: bool
+    attempts: int
+    connections: int
+    failure: str
+    last_error: str
+    count: TallyCount
+
+
+@attrs.frozen
+class SessionStatistics:
+    """A session's figures at one moment; immutable.
+
+    Attributes:
+        venue: name of the venue.
+        lanes: one entry a line there ever was.
+        channels: one entry an open topic, those of the merged stream first.
+        budgets: one entry a limit of the venue, with what of it is used.
+        count: the sum over all lanes.
+    """
+
+    venue: str
+    lanes: tuple[LaneStatistics, ...]
+    channels: tuple[ChannelStatistics, ...]
+    budgets: tuple[BudgetStatistics, ...]
+    count: TallyCount
+
+
+class Engine:
+    """What a session is made of while its block runs."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        options: Options,
+        settings: Settings,
+        *,
+        secrets: SecretsKeeper,
+        budgets: Budgets,
+        connector: Connector,
+        clock: Clock,
+        raw: bool,
+    ) -> None:
+        self.venue = venue
+        self.options = options
+        self.settings = settings
+        self.secrets = secrets
+        self.budgets = budgets
+        self.connector = connector
+        self.clock = clock
+        self.failure: BaseException | None = None
+        self.body_scope = trio.CancelScope()
+        self._planner = Planner(venue, options, raw=raw)
+        self._supervisors: dict[Lane, Supervisor] = {}
+        self._subscriptions: list[Subscription] = []
+        self._nursery: trio.Nursery | None = None
+        self._closing = False
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """Run in this nursery from now on."""
+        self._nursery = nursery
+        self.replan()
+
+    def close(self) -> None:
+        """Let every line say goodbye; their tasks end by themselves."""
+        self._closing = True
+        for supervisor in self._supervisors.values():
+            supervisor.close()
+
+    def close_channels(self) -> None:
+        """Nothing more will come: readers outside of the block get what is queued, then the end."""
+        for subscription in self._subscriptions:
+            subscription.mailbox.close()
+
+    def die(self, error: BaseException) -> None:
+        """End the session: the body is cancelled, the first error counts."""
+        if self.failure is None:
+            self.failure = error
+            self.body_scope.cancel()
+        self.close()
+
+    def canonical(self, topic: Topic[Event]) -> Topic[Event]:
+        """The topic with the venue's own name of its instrument.
+
+        Raises:
+            InvalidInstrument: it cannot be one.
+        """
+        given = getattr(topic, "instrument", None)
+        if not given:
+            return topic
+        own = self.venue.instrument(given)
+        return topic if own == given else msgspec.structs.replace(topic, instrument=own)
+
+    def check(self, topic: Topic[Event], overflow: Overflow) -> bool:
+        """Whether the topic can be served, before any I/O; returns whether it is a kept book.
+
+        Raises:
+            UnsupportedTopic, InvalidInstrument, MissingCredentials: as the venue says.
+            UsageError: ``overflow="latest"`` makes no sense for the topic.
+        """
+        if overflow == "latest" and not topic.latest:
+            raise UsageError(
+                f'{topic}: overflow="latest" would drop what is not repeated; use "drop_oldest" or "fail"'
+            )
+        if overflow not in {"drop_oldest", "latest", "fail"}:
+            raise UsageError(f'overflow is "drop_oldest", "latest" or "fail", not {overflow!r}')
+        return self._planner.serve(topic).kind == "book"
+
+    def subscribe(
+        self, mailbox: Mailbox, topic: Topic[Event], *, overflow: Overflow, buffer: int, buffer_bytes: int
+    ) -> Subscription:
+        """Add a subscriber of a canonical topic; :meth:`replan` then asks for it.
+
+        Raises:
+            UnsupportedTopic, InvalidInstrument, MissingCredentials, UsageError: before any I/O.
+        """
+        kept = self.check(topic, overflow)
+        subscription = mailbox.subscribe(
+            topic, overflow=overflow, buffer=buffer, buffer_bytes=buffer_bytes, kept=kept
+        )
+        feed = self._planner.join(topic, subscription, self.clock.wall_ns())
+        subscription.on_withdrawn = lambda: feed.leave(subscription)
+        if isinstance(feed, BookFeed):
+            subscription.on_drained = lambda: feed.drained(subscription, self.clock.wall_ns())
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def withdraw(self, subscription: Subscription) -> None:
+        """Remove a subscriber; the last one of a topic withdraws it from the venue."""
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            subscription.on_withdrawn()
+            subscription.mailbox.remove(subscription)
+            self.replan()
+
+    def subscriptions_of(self, topic: Topic[Event]) -> list[Subscription]:
+        """Every subscriber of a canonical topic."""
+        return [subscription for subscription in self._subscriptions if subscription.topic == topic]
+
+    def replan(self) -> None:
+        """Let lanes and supervisors follow what is subscribed."""
+        self._planner.replan()
+        if self._nursery is None or self._closing:
+            return
+        for lane, state in self._planner.lanes.items():
+            supervisor = self._supervisors.get(lane)
+            if supervisor is not None:
+                supervisor.rewanted()
+            elif state.ledger.wanted_any:
+                supervisor = self._supervisors[lane] = Supervisor(self, state)
+                self._nursery.start_soon(supervisor.run, name=f"{self.venue.name}/{lane}/supervisor")
+
+    def settle(self) -> None:
+        """Topics that ended need nothing of the venue any more."""
+        if any(feed.ended is not None for feed in self._planner.feeds.values()):
+            self.replan()
+
+    def last_failure(self) -> str:
+        """The most telling reason why nothing is confirmed yet."""
+        reasons = [s.state.last_error or s.failure for s in self._supervisors.values()]
+        return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+    def statistics(self) -> SessionStatistics:
+        """All figures now."""
+        lanes = tuple(
+            LaneStatistics(
+                lane=str(lane),
+                connected=supervisor.is_connected,
+                attempts=supervisor.attempts,
+                connections=supervisor.state.connection,
+                failure=supervisor.failure,
+                last_error=supervisor.state.last_error,
+                count=supervisor.state.tally.count(),
+            )
+            for lane, supervisor in self._supervisors.items()
+        )
+        return SessionStatistics(
+            venue=self.venue.name,
+            lanes=lanes,
+            channels=tuple(subscription.statistics() for subscription in self._subscriptions),
+            budgets=tuple(
+                budget
+                for budget in self.budgets.statistics(trio.current_time())
+                if budget.venue == self.venue.name
+            ),
+            count=sum((lane.count for lane in lanes), Tally().count()),
+        )

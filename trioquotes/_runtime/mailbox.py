@@ -1,0 +1,366 @@
+"""The buffers between the read tasks and the user's loops: bounded, in order, never silent about a loss.
+
+A mailbox is one queue; each topic in it has its own bounds, so trades never evict fills. Events of a
+topic that overflows are dropped oldest first and ``Lagged`` stands in their place; a book that
+overflows is dropped whole and caught up from the kept book when the reader gets there. Notices are
+not bounded by number: equal ones that follow each other are one notice with a count.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import attrs
+import msgspec
+import trio
+
+from trioquotes.errors import SlowConsumer, TrioquotesError
+from trioquotes.events import Event, Gap, Lagged, Notice
+from trioquotes.topics import Topic
+
+__all__ = ["ChannelStatistics", "Mailbox", "Overflow", "Subscription"]
+
+Overflow: TypeAlias = Literal["drop_oldest", "latest", "fail"]
+
+RUN_LIMIT = 64
+"""Different notices that may follow each other before those of one kind are folded whatever they say."""
+
+COMPACT_FROM = 256
+"""Dead entries that are worth a sweep; fewer cost less than the sweep."""
+
+
+@attrs.frozen
+class ChannelStatistics:
+    """One topic's buffer at one moment.
+
+    Attributes:
+        topic: what was subscribed.
+        queued: events waiting; ``buffer`` is the bound.
+        queued_bytes: what they weigh, estimated; ``buffer_bytes`` is the bound.
+        delivered: events handed to the reader.
+        dropped: events dropped because the reader was slow; all of them are, or will be, in ``Lagged`` notices.
+        replaced: events replaced by newer ones of the same key (``overflow="latest"``).
+        oldest_received_ns: when the oldest waiting event was received; ``None`` when none waits.
+        confirmed: whether the venue serves the topic.
+    """
+
+    topic: Topic[Event]
+    queued: int
+    buffer: int
+    queued_bytes: int
+    buffer_bytes: int
+    delivered: int
+    dropped: int
+    replaced: int
+    oldest_received_ns: int | None
+    confirmed: bool
+
+
+def _nothing() -> None:
+    """What happens where nobody needs to know."""
+
+
+class _Cell:
+    """A place in the queue; ``event`` is ``None`` once what stood here is gone."""
+
+    __slots__ = ("event", "subscription", "weight_bytes")
+
+    def __init__(self, subscription: Subscription, event: Event | None, weight_bytes: int) -> None:
+        self.subscription = subscription
+        self.event = event
+        self.weight_bytes = weight_bytes
+
+
+class Subscription:
+    """One topic's share of a mailbox; the outlet that its feed pushes to."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        topic: Topic[Event],
+        *,
+        overflow: Overflow,
+        buffer: int,
+        buffer_bytes: int,
+        kept: bool,
+    ) -> None:
+        self.topic = topic
+        self.overflow = overflow
+        self.buffer = buffer
+        self.buffer_bytes = buffer_bytes
+        self.lagging = False
+        self.settled = trio.Event()
+        self.is_confirmed = False
+        self.error: TrioquotesError | None = None
+        self.on_drained: Callable[[], None] = _nothing
+        self.on_withdrawn: Callable[[], None] = _nothing
+        self.queue: deque[_Cell] = deque()  # its own events in the mailbox, oldest first
+        self.queued_bytes = 0
+        self.delivered = 0
+        self.dropped = 0
+        self.replaced = 0
+        self.unreported = 0
+        self.run: dict[object, _Cell] = {}
+        self.latest: dict[object, _Cell] = {}
+        self._kept = kept
+        self.mailbox = mailbox
+
+    def push(self, event: Event, weight_bytes: int) -> None:
+        """Queue an event; the overflow policy decides what happens when the buffer is full."""
+        if self.error is not None:
+            return
+        if self.overflow == "latest":
+            key = self.topic.latest_key(event)
+            cell = self.latest.get(key)
+            if cell is not None:
+                cell.event = event
+                self.replaced += 1
+                return
+        if len(self.queue) >= self.buffer or (
+            self.queued_bytes + weight_bytes > self.buffer_bytes and self.queue
+        ):
+            if self.overflow == "fail":
+                self.ended(
+                    SlowConsumer(self.topic, f"{len(self.queue)} events, {self.queued_bytes} bytes wait")
+                )
+                return
+            if self._kept:
+                self._lag()
+                return
+            while self.queue and (
+                len(self.queue) >= self.buffer or self.queued_bytes + weight_bytes > self.buffer_bytes
+            ):
+                self._evict()
+        cell = _Cell(self, event, weight_bytes)
+        self.queue.append(cell)
+        self.queued_bytes += weight_bytes
+        if self.overflow == "latest":
+            self.latest[key] = cell
+        if self.run:
+            self.run.clear()
+        self.mailbox.put(cell)
+
+    def passed(self) -> None:
+        """An event went by while the subscriber was lagging."""
+        self.dropped += 1
+        self.unreported += 1
+
+    def notify(self, notice: Notice) -> None:
+        """Queue a notice, folded into an equal one of the same run."""
+        if self.error is None:
+            run = self.run if notice.topic is not None else self.mailbox.line_run
+            self.mailbox.put_notice(self, notice, run)
+
+    def confirmed(self) -> None:
+        """The venue serves everything the topic needs."""
+        self.is_confirmed = True
+        self.settled.set()
+
+    def ended(self, error: TrioquotesError) -> None:
+        """The topic is over; what is queued can still be read."""
+        if self.error is None:
+            self.error = error
+            self.settled.set()
+            self.mailbox.wake()
+
+    def taken(self, cell: _Cell) -> None:
+        """The reader took one of its events."""
+        self.queue.popleft()
+        self.queued_bytes -= cell.weight_bytes
+        self.delivered += 1
+        if self.overflow == "latest" and cell.event is not None:
+            self.latest.pop(self.topic.latest_key(cell.event), None)
+
+    def statistics(self) -> ChannelStatistics:
+        """Its figures now."""
+        oldest = self.queue[0].event if self.queue else None
+        return ChannelStatistics(
+            topic=self.topic,
+            queued=len(self.queue),
+            buffer=self.buffer,
+            queued_bytes=self.queued_bytes,
+            buffer_bytes=self.buffer_bytes,
+            delivered=self.delivered,
+            dropped=self.dropped,
+            replaced=self.replaced,
+            oldest_received_ns=getattr(oldest, "received_ns", None),
+            confirmed=self.is_confirmed,
+        )
+
+    def lagged_notice(self, venue: str) -> Lagged | None:
+        """What was dropped and not yet said."""
+        if not self.unreported:
+            return None
+        dropped, self.unreported = self.unreported, 0
+        return Lagged(
+            venue=venue,
+            topic=self.topic,
+            instrument=self.topic.subject,
+            received_ns=self.mailbox.now_ns(),
+            dropped=dropped,
+        )
+
+    def _evict(self) -> None:
+        cell = self.queue.popleft()
+        self.queued_bytes -= cell.weight_bytes
+        if self.overflow == "latest" and cell.event is not None:
+            self.latest.pop(self.topic.latest_key(cell.event), None)
+        cell.event = None
+        self.passed()
+        self.mailbox.died()
+
+    def _lag(self) -> None:
+        """A book with holes is worth nothing: drop all of it and wait until the reader is there."""
+        while self.queue:
+            self._evict()
+        self.passed()
+        self.lagging = True
+
+
+class Mailbox:
+    """One queue of several topics' events and notices, in order of arrival.
+
+    Args:
+        venue: for the ``Lagged`` notices made here.
+        now_ns: Unix nanoseconds, for the same.
+    """
+
+    def __init__(self, venue: str, now_ns: Callable[[], int]) -> None:
+        self.venue = venue
+        self.now_ns = now_ns
+        self.line_run: dict[object, _Cell] = {}
+        self.subscriptions: list[Subscription] = []
+        self.open = True
+        self.used = False  # whether it ever had a topic
+        self._cells: deque[_Cell] = deque()
+        self._dead = 0
+        self._lot = trio.lowlevel.ParkingLot()
+
+    def subscribe(
+        self, topic: Topic[Event], *, overflow: Overflow, buffer: int, buffer_bytes: int, kept: bool
+    ) -> Subscription:
+        """Open a topic's share."""
+        subscription = Subscription(
+            self, topic, overflow=overflow, buffer=buffer, buffer_bytes=buffer_bytes, kept=kept
+        )
+        self.subscriptions.append(subscription)
+        self.used = True
+        return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Close a topic's share; what it had queued is gone."""
+        self.subscriptions.remove(subscription)
+        for cell in subscription.queue:
+            cell.event = None
+            self._dead += 1
+        subscription.queue.clear()
+        subscription.unreported = 0
+        subscription.lagging = False
+
+    def close(self) -> None:
+        """No more will come: readers get what is queued, then the end."""
+        self.open = False
+        self.wake()
+
+    def wake(self) -> None:
+        """Let waiting readers look again."""
+        if self._lot:
+            self._lot.unpark_all()
+
+    def put(self, cell: _Cell) -> None:
+        """Append; called with every event."""
+        self._cells.append(cell)
+        if self.line_run:
+            self.line_run.clear()
+        if self._lot:
+            self._lot.unpark_all()
+
+    def put_notice(self, subscription: Subscription, notice: Notice, run: dict[object, _Cell]) -> None:
+        """Append a notice, or fold it into one of the same run."""
+        said = msgspec.structs.replace(notice, received_ns=0, count=1)
+        key: object = said if len(run) < RUN_LIMIT or said in run else (type(notice), notice.topic)
+        old = run.pop(key, None)
+        if old is not None and isinstance(old.event, Notice):
+            if old.subscription is not subscription and msgspec.structs.replace(old.event, count=1) == notice:
+                run[key] = old  # a line's notice comes once for each of its topics in this mailbox
+                return
+            notice = _fold(old.event, notice)
+            old.event = None
+            self.died()
+        cell = run[key] = _Cell(subscription, notice, 0)
+        self._cells.append(cell)
+        self.wake()
+
+    def died(self) -> None:
+        """One more entry is dead; sweep them out when they are the greater part."""
+        self._dead += 1
+        if self._dead > COMPACT_FROM and self._dead * 2 > len(self._cells):
+            self._compact()
+
+    def pop(self) -> Event | None:
+        """The next event or notice, or ``None`` when nothing is there."""
+        cells = self._cells
+        while cells:
+            cell = cells.popleft()
+            subscription = cell.subscription
+            event = cell.event
+            if event is None:
+                lagged = self._passed_over(subscription)
+                if lagged is not None:
+                    return lagged
+            elif isinstance(event, Notice):
+                self._forget(cell)
+                return event
+            else:
+                subscription.taken(cell)
+                return event
+        return None
+
+    def ending(self) -> TrioquotesError | None:
+        """Why nothing more will come: the error of the only topic, if it ended."""
+        return self.subscriptions[0].error if len(self.subscriptions) == 1 else None
+
+    async def wait(self) -> None:
+        """Wait until something may be there; cancelling loses nothing."""
+        await self._lot.park()
+
+    def _passed_over(self, subscription: Subscription) -> Lagged | None:
+        """The reader came to where something was lost: say so, and catch a book up."""
+        self._dead -= 1
+        lagged = subscription.lagged_notice(self.venue)
+        if subscription.lagging:
+            subscription.lagging = False
+            subscription.on_drained()
+        return lagged
+
+    def _forget(self, cell: _Cell) -> None:
+        """A notice that was read is no longer there to fold into."""
+        for run in (cell.subscription.run, self.line_run):
+            for key, other in list(run.items()):
+                if other is cell:
+                    del run[key]
+
+    def _compact(self) -> None:
+        """Drop dead entries; one stays where a topic lost events, so that ``Lagged`` stands in their place."""
+        kept: deque[_Cell] = deque()
+        marked: set[int] = set()
+        for cell in self._cells:
+            owner = cell.subscription
+            if cell.event is not None:
+                kept.append(cell)
+            elif owner.unreported and id(owner) not in marked:
+                marked.add(id(owner))
+                kept.append(cell)
+        self._dead = len(marked)
+        self._cells = kept
+
+
+def _fold(old: Notice, new: Notice) -> Notice:
+    """Two notices of one run as one: the newer one's words, both counts."""
+    folded = msgspec.structs.replace(new, count=old.count + new.count)
+    if isinstance(folded, Gap) and isinstance(old, Gap):
+        missed = None if old.missed is None or folded.missed is None else old.missed + folded.missed
+        return msgspec.structs.replace(folded, missed=missed)
+    return folded

@@ -1,0 +1,264 @@
+"""The life of one lane: connect, run a connection, say what was lost, back off, connect again."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Protocol
+
+import attrs
+import trio
+
+from trioquotes._protocol.backoff import Backoff
+from trioquotes._protocol.budget import Allowance, Budgets, Charge
+from trioquotes._protocol.contract import Memory, Venue, VenueProtocol
+from trioquotes._protocol.effects import Failure, Fatal, Fetch, Options, Replace, Reply, Retry, Verdict
+from trioquotes._protocol.lane import LaneState
+from trioquotes._runtime.clock import Clock
+from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
+from trioquotes._runtime.connector import Connector, LineFailed, Target
+from trioquotes._runtime.secrets import ProviderFailed, SecretsKeeper
+from trioquotes.errors import AuthenticationFailed, MessageTooLarge
+
+__all__ = ["Host", "Settings", "Supervisor"]
+
+TOO_LARGE_IN_A_ROW = 3
+"""A message over the size limit may be an accident twice; the third says that the limit is wrong."""
+
+
+@attrs.frozen
+class Settings:
+    """The session's options as the runtime needs them; durations in seconds, sizes in bytes.
+
+    Attributes:
+        connect_timeout_s: for one attempt: TCP, TLS, handshake.
+        close_timeout_s: for the close handshake of one line.
+        stall_timeout_s: for one frame from its first byte to its last.
+        max_message_bytes: the largest message taken.
+        ssl_context: for ``wss``; ``None`` makes the default one.
+        proxy: URL of a proxy.
+    """
+
+    connect_timeout_s: float
+    close_timeout_s: float
+    stall_timeout_s: float
+    max_message_bytes: int
+    ssl_context: ssl.SSLContext | None
+    proxy: str | None
+
+
+class Host(Protocol):
+    """What a supervisor needs of its session."""
+
+    venue: Venue
+    options: Options
+    settings: Settings
+    connector: Connector
+    budgets: Budgets
+    clock: Clock
+    secrets: SecretsKeeper
+
+    def die(self, error: BaseException) -> None:
+        """End the session with this error."""
+
+    def settle(self) -> None:
+        """Topics may have ended: let the plan follow."""
+
+
+class Supervisor:
+    """Keeps one lane connected for as long as anything is wanted on it.
+
+    Attributes:
+        attempts: connects tried, failed ones included.
+        failure: why the last attempt or connection ended, in one line; empty if it did not.
+    """
+
+    def __init__(self, host: Host, state: LaneState) -> None:
+        self.state = state
+        self.attempts = 0
+        self.failure = ""
+        self._host = host
+        self._name = f"{host.venue.name}/{state.lane}"
+        self._memory: Memory = {}
+        self._backoff = Backoff()
+        self._wanted = trio.Event()
+        self._scope = trio.CancelScope()
+        self._connection: Connection | None = None
+        self._closing = False
+        self._too_large = 0
+        self._protocol: VenueProtocol | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a line is up now."""
+        return self._connection is not None
+
+    def rewanted(self) -> None:
+        """What is wanted on this lane changed."""
+        self._wanted.set()
+        if self._connection is not None:
+            self._connection.rewanted()
+
+    def close(self) -> None:
+        """End: politely where a line is up, at once everywhere else."""
+        self._closing = True
+        if self._connection is not None:
+            self._connection.finish(Closing())
+        else:
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        """Run until closed; only cancellation leaves as an exception."""
+        try:
+            with self._scope:
+                while not self._closing:
+                    await self._until_wanted()
+                    await self._attempt()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001  # the session raises it
+            self._host.die(error)
+
+    async def _until_wanted(self) -> None:
+        while not self.state.ledger.wanted_any:
+            self._wanted = trio.Event()
+            await self._wanted.wait()
+
+    async def _attempt(self) -> None:
+        """One connect, one connection, and what follows from its end."""
+        self._protocol = None
+        try:
+            outcome = await self._line()
+        except LineFailed as failed:
+            outcome = attrs.evolve(failed.failure, established=self.state.connection > 0)
+        except ProviderFailed as failed:
+            if not self.state.connection:
+                raise AuthenticationFailed(str(failed)) from failed.__cause__
+            outcome = Failure("connect", str(failed), established=True)
+        finally:
+            self._connection = None
+        if isinstance(outcome, Crashed):
+            raise outcome.error
+        if not self._closing and not isinstance(outcome, Closing):
+            self.failure = outcome.reason
+            if isinstance(outcome, Failure):
+                await self._recover(outcome)
+
+    async def _line(self) -> Outcome:
+        """Connect, and run one connection to its end.
+
+        Raises:
+            LineFailed: no line came to be, or it broke.
+            ProviderFailed: the user's credentials provider raised.
+        """
+        host, state = self._host, self.state
+        secrets = await host.secrets.get()
+        allowance = host.budgets.account(
+            host.venue.name, host.venue.budgets, identity=host.secrets.identity, connection=state.lane
+        )
+        charge = await self._charged(allowance)
+        self.attempts += 1
+        protocol = self._protocol = host.venue.protocol(state.lane, secrets, self._memory, host.options)
+        try:
+            async with host.connector.line(self._target(protocol)) as line:
+                charge.settle(trio.current_time())
+                state.connected(host.clock.receipt())
+                connection = self._connection = Connection(
+                    line,
+                    protocol,
+                    state,
+                    allowance,
+                    clock=host.clock,
+                    fetch=self._fetch,
+                    name=self._name,
+                    settle=host.settle,
+                )
+                outcome = await connection.run()
+                self._connection = None
+                if isinstance(outcome, Failure):
+                    outcome = attrs.evolve(
+                        outcome,
+                        suspects=frozenset(state.ledger.pending),
+                        last_error=state.last_error,
+                        established=True,
+                    )
+                if not self._closing:
+                    self._say_disconnected(outcome)
+                if isinstance(outcome, Failure):
+                    raise LineFailed(outcome)  # a broken line gets no polite goodbye
+                return outcome
+        finally:
+            charge.settle(trio.current_time())
+
+    def _target(self, protocol: VenueProtocol) -> Target:
+        host = self._host
+        return Target(
+            handshake=protocol.handshake(host.clock.stamp()),
+            ssl_context=host.settings.ssl_context,
+            connect_timeout_s=host.settings.connect_timeout_s,
+            close_timeout_s=host.settings.close_timeout_s,
+            max_message_bytes=host.settings.max_message_bytes,
+            stall_timeout_s=host.settings.stall_timeout_s,
+            proxy=host.settings.proxy,
+        )
+
+    async def _recover(self, failure: Failure) -> None:
+        """Decide whether to go on, and wait until it is time."""
+        host = self._host
+        self._too_large = self._too_large + 1 if failure.too_large else 0
+        if self._too_large >= TOO_LARGE_IN_A_ROW:
+            limit = host.settings.max_message_bytes
+            raise MessageTooLarge(
+                f"{host.venue.name} sent {TOO_LARGE_IN_A_ROW} messages in a row above the limit of {limit} bytes:"
+                " raise Session(max_message_bytes=...)",
+                limit_bytes=limit,
+            )
+        verdict: Verdict = Retry() if self._protocol is None else self._protocol.classify(failure)
+        if isinstance(verdict, Fatal):
+            self._fatal(verdict)
+            return
+        if verdict.renew_secrets and not host.secrets.renewable:
+            raise AuthenticationFailed(failure.reason)
+        if self.state.data_since_s is not None:
+            self._backoff.received(self.state.data_since_s)
+            self.state.data_since_s = None  # the next attempt has not earned it
+        delay_s = self._backoff.delay_s(
+            trio.current_time(), host.clock.random.random, floor_s=verdict.floor_s
+        )
+        await trio.sleep(delay_s)
+
+    def _say_disconnected(self, outcome: Outcome) -> None:
+        """At the moment it is known, before anything else is done about it."""
+        stamp = self._host.clock.receipt()
+        match outcome:
+            case Failure():
+                gap_reason = "message too large" if outcome.too_large else "disconnected"
+                self.state.disconnected(
+                    stamp, reason=outcome.reason, code=outcome.close_code, gap_reason=gap_reason
+                )
+            case Replace():
+                self.state.disconnected(
+                    stamp, reason=outcome.reason, code=1000, planned=True, gap_reason="line replaced"
+                )
+            case _:
+                self.state.disconnected(stamp, reason="no longer needed", code=1000, planned=True)
+
+    def _fatal(self, verdict: Fatal) -> None:
+        if verdict.scope == "session":
+            self._host.die(verdict.error)
+        else:
+            self.state.end(verdict.error)
+            self._host.settle()
+
+    async def _charged(self, allowance: Allowance) -> Charge:
+        """Wait for the venue's budget of connects, and spend it."""
+        while True:
+            now_s = trio.current_time()
+            delay_s = allowance.delay_s({"connect": 1}, now_s)
+            if delay_s == 0.0:
+                return allowance.charge({"connect": 1}, now_s)
+            await trio.sleep(delay_s)
+
+    async def _fetch(self, effect: Fetch) -> Reply:
+        return await self._host.connector.fetch(
+            effect.request, timeout_s=effect.timeout_s, ssl_context=self._host.settings.ssl_context
+        )
