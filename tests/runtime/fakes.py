@@ -40,7 +40,7 @@ from trioquotes._runtime.connector import Batch, LineFailed, Target
 from trioquotes.credentials import Credentials
 from trioquotes.errors import AuthenticationFailed, InvalidInstrument, UnsupportedTopic
 from trioquotes.events import BookChange, BookSnapshot, Event, Trade, WireMessage
-from trioquotes.topics import Books, Topic, Trades
+from trioquotes.topics import Books, Quotes, Topic, Trades
 
 
 class Tick(WireMessage, frozen=True, kw_only=True, tag_field="t", tag="tick"):
@@ -262,6 +262,8 @@ class ToyVenue(Venue):
             return Serving((WireChannel("ticks", topic.instrument),), "events", _make(_trade))
         if isinstance(topic, Books):
             return Serving((WireChannel("books", topic.instrument),), "book", _make(_book))
+        if isinstance(topic, Quotes):
+            return Serving((WireChannel("books", topic.instrument),), "quotes", _make(_book))
         raise UnsupportedTopic(f"toy does not serve {topic}")
 
     def plan(self, channels: Sequence[WireChannel], options: Options) -> Mapping[Lane, Sequence[WireChannel]]:
@@ -292,6 +294,7 @@ class FakeLine:
         self.pings = 0
         self.ended = ""
         self.polite = False
+        self.dropped = False
         self.send_gate: trio.Event | None = None
 
     def say(self, *frames: bytes) -> None:
@@ -303,6 +306,7 @@ class FakeLine:
 
     def drop(self) -> None:
         """The peer vanishes."""
+        self.dropped = True
         self._to_client.close()
 
     async def receive(self) -> Batch:
@@ -369,6 +373,8 @@ class AckingLine(FakeLine):
 
     async def send(self, frame: bytes) -> None:
         await super().send(frame)
+        if self.dropped:
+            raise LineFailed(Failure("stream", "the peer vanished", close_code=1006))
         asked = msgspec.json.decode(frame)
         if asked["do"] == "sub":
             self.say(ack(asked["i"], asked["c"]))

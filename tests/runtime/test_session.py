@@ -468,6 +468,7 @@ async def test_a_planned_replacement_reconnects_without_backoff(
 async def test_a_fetch_confirms_its_topic(autojump_clock: trio.testing.MockClock) -> None:
     async with opened(ToyVenue()) as (stream, connector, _):
         await (await stream.subscribe(Fetched("A"))).aclose()
+        await trio.sleep(1)
         connector.fetch_reply = Failure("handshake", "HTTP 500", status=500)
         with pytest.raises(tq.SubscriptionRejected, match="HTTP 500"):
             await stream.subscribe(Fetched("A"))
@@ -548,6 +549,28 @@ async def test_books_follow_gap_snapshot_resynced(autojump_clock: trio.testing.M
         "BookChange",
     ] == kinds
     assert ["Gap", "BookSnapshot", "Resynced"] == caught_up
+
+
+async def test_a_topic_that_needs_a_book_snapshot_already_past_gets_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with opened(ToyVenue()) as (stream, connector, _):
+        channel = await stream.subscribe(tq.Books("A"))
+        line = await connector.accept()
+        line.say(book([("1", "1")], [("3", "1")], whole=True))
+        assert isinstance(await channel.receive(), tq.Connected)
+        assert isinstance(await channel.receive(), tq.BookSnapshot)
+        quotes = await stream.subscribe(tq.Quotes("A"))  # starts from the book that is kept
+        first = await quotes.receive()
+        assert isinstance(first, tq.Quote)
+        assert str(first.bid) == "1"
+        await quotes.aclose()
+        await channel.aclose()
+        again = await stream.subscribe(tq.Books("A"))  # before the withdrawal went out
+        for verb in (b'"sub"', b'"unsub"', b'"sub"'):
+            assert verb in await line.heard.receive()
+        line.say(book([("1", "1")], [("4", "1")], whole=True))
+        assert isinstance(await again.receive(), tq.BookSnapshot)
 
 
 async def test_sessions_merge_into_one_feed(autojump_clock: trio.testing.MockClock) -> None:

@@ -66,6 +66,15 @@ class KeptFeed(EventFeed):
         """A book that is not right has said so already."""
         return not self.awaits_snapshot and super().interrupted(reason, now_ns)
 
+    def shares_book(self, other: KeptFeed) -> bool:
+        """Whether this one keeps, live, the very book that the other one needs."""
+        mine, others = self.serving, other.serving
+        return self.book.state == "live" and (mine.channels, mine.only) == (others.channels, others.only)
+
+    def adopt(self, sibling: KeptFeed) -> None:
+        """Start from the live book that another topic keeps of the same channels: no snapshot will come for this one."""
+        self.book.apply(sibling.book.snapshot(venue=self.venue, received_ns=0))
+
     @abstractmethod
     def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
         """The book was replaced and is right."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from trioquotes._protocol.bookkeeper import BookFeed, QuoteFeed
+from trioquotes._protocol.bookkeeper import BookFeed, KeptFeed, QuoteFeed
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Lane, Options, Serving, WireChannel
 from trioquotes._protocol.feeds import EventFeed, Feed, NativeFeed
@@ -63,7 +63,9 @@ class Planner:
             self.replan()
             feed = None
         if feed is None:
-            feed = self.feeds[topic] = make_feed(self.venue.name, topic, self.serve(topic))
+            feed = make_feed(self.venue.name, topic, self.serve(topic))
+            self._acquaint(feed)
+            self.feeds[topic] = feed
         feed.join(outlet, now_ns)
         return feed
 
@@ -84,6 +86,15 @@ class Planner:
             carried = tuple(plan.get(lane, ()))
             takers = {channel: self._takers(channel) for channel in carried if owners.get(channel) == lane}
             state.route(carried, takers)
+
+    def _acquaint(self, feed: Feed) -> None:
+        """A book's snapshot comes once a channel: a feed that is late for it starts from another's book."""
+        if not isinstance(feed, KeptFeed):
+            return
+        for other in self.feeds.values():
+            if isinstance(other, KeptFeed) and other.shares_book(feed):
+                feed.adopt(other)
+                return
 
     def _owners(
         self, plan: Mapping[Lane, Sequence[WireChannel]], wished: Collection[WireChannel]

@@ -1,0 +1,63 @@
+"""What to do after a lost line, where a venue has no words of its own for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from trioquotes._protocol.effects import Failure, Fatal, Retry, Verdict
+from trioquotes.errors import AuthenticationFailed, ConnectFailed
+
+__all__ = ["default_verdict", "retry_after_s"]
+
+_UNAUTHORIZED = frozenset({401, 403})
+
+
+def default_verdict(failure: Failure, *, authenticated: bool) -> Verdict:
+    """The verdict that fits a venue that says nothing else.
+
+    A refused credential and a certificate that was never good are final, since trying again cannot help and
+    may lock an account; everything else passes.
+
+    Args:
+        failure: what happened.
+        authenticated: whether the handshake carried credentials.
+    """
+    after_s = retry_after_s(failure.headers)
+    if failure.status in _UNAUTHORIZED:
+        text = f"refused with HTTP {failure.status}: {failure.reason}"
+        if authenticated:
+            return Fatal(AuthenticationFailed(text))
+        return Fatal(
+            ConnectFailed(text, status=failure.status, headers=failure.headers, retry_after_s=after_s)
+        )
+    if failure.stage == "tls" and not failure.established:
+        return Fatal(ConnectFailed(failure.reason))
+    return Retry(floor_s=after_s or 0.0)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the response asks to wait, or ``None``: said in seconds, or as a time against its ``Date``.
+
+    *Source:* RFC 9110, section 10.2.3.
+
+    Args:
+        headers: of the response, names in lower case.
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    until, now = _http_date(text), _http_date(headers.get("date", ""))
+    if until is None or now is None:
+        return None
+    return max((until - now).total_seconds(), 0.0)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

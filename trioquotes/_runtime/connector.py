@@ -1,0 +1,138 @@
+"""What the runtime asks of a transport: types only, no WebSocket library.
+
+A :class:`Connector` makes lines and fetches; a :class:`Line` is one open WebSocket; a :class:`Network`
+gives the byte streams under both, so that a memory network can stand in for sockets.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
+
+import attrs
+import trio
+
+from trioquotes._protocol.effects import Failure, Handshake, HttpRequest, Reply
+
+__all__ = ["Batch", "Connector", "Line", "LineFailed", "Network", "Target"]
+
+
+class Batch(NamedTuple):
+    """What one socket read brought.
+
+    Attributes:
+        frames: payloads of whole data messages, oldest first; those of text messages are valid UTF-8.
+        pongs: how many pongs arrived.
+    """
+
+    frames: list[bytes]
+    pongs: int
+
+
+class LineFailed(Exception):
+    """A line, an attempt at one, or a fetch ended for a reason that lies in the network or the peer.
+
+    Attributes:
+        failure: what happened, for the venue to classify.
+        too_large: whether a message or a body passed its size limit.
+    """
+
+    def __init__(self, failure: Failure, *, too_large: bool = False) -> None:
+        super().__init__(f"{failure.stage}: {failure.reason}")
+        self.failure = failure
+        self.too_large = too_large
+
+
+@attrs.frozen
+class Target:
+    """Where a line goes and what bounds it.
+
+    Attributes:
+        handshake: the upgrade request; its URL is ``ws://`` or ``wss://``.
+        ssl_context: for ``wss://``; ``None`` trusts the system's and certifi's authorities.
+        connect_timeout_s: for name lookup, TCP, TLS and the answer to the upgrade together.
+        close_timeout_s: for the close handshake when the line is left politely.
+        max_message_bytes: the largest message accepted, counted in bytes, all fragments together.
+        stall_timeout_s: how long one frame that began may take to arrive whole, while it is waited for.
+        proxy: not supported yet; anything but ``None`` is refused.
+    """
+
+    handshake: Handshake
+    ssl_context: ssl.SSLContext | None = None
+    connect_timeout_s: float = 10.0
+    close_timeout_s: float = 2.0
+    max_message_bytes: int = 32 * 1024 * 1024
+    stall_timeout_s: float = 30.0
+    proxy: str | None = attrs.field(default=None, repr=False)
+
+
+class Line(Protocol):
+    """One open WebSocket.
+
+    One task receives, others send and ping; calls of the same kind from several tasks are not for
+    receiving. Whatever was received before the line ended is handed over before ``LineFailed`` is raised.
+    """
+
+    async def receive(self) -> Batch:
+        """Wait for at least one message or pong; a batch may hold pongs only.
+
+        A cancelled call loses nothing: the next one goes on where it was.
+
+        Raises:
+            LineFailed: the line ended; every further call says so again.
+        """
+
+    async def send(self, frame: bytes) -> None:
+        """Send one text message.
+
+        Cancelled before the first byte was written, nothing was sent and the line lives on. Cancelled in
+        mid-frame, the line is closed at once and every later call raises ``LineFailed``.
+
+        Raises:
+            LineFailed: the line ended.
+        """
+
+    async def ping(self) -> None:
+        """Send a ping and return; its pong is counted in a later :class:`Batch`. Cancelling is as in :meth:`send`.
+
+        Raises:
+            LineFailed: the line ended.
+        """
+
+
+class Network(Protocol):
+    """Where byte streams come from."""
+
+    async def open(self, host: str, port: int) -> trio.abc.Stream:
+        """A plain stream to that host and port.
+
+        Raises:
+            OSError: nobody is there.
+        """
+
+
+class Connector(Protocol):
+    """Makes lines and fetches."""
+
+    def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
+        """A line that is open inside the block.
+
+        Leaving the block, with or without an ordinary exception, says goodbye (1000) within
+        ``close_timeout_s``, shielded, unless a cancellation is already pending. Left by ``Cancelled``, the
+        socket is closed at once. The body's exception leaves bare, never in a group of ours.
+
+        Raises:
+            UsageError: at the call, before any I/O: the target cannot be meant.
+            LineFailed: on entering: no line came to be.
+        """
+
+    async def fetch(
+        self, request: HttpRequest, *, timeout_s: float, ssl_context: ssl.SSLContext | None
+    ) -> Reply:
+        """Make one HTTP request; no redirect is followed, and any status is an answer.
+
+        Raises:
+            UsageError: before any I/O: the request cannot be meant.
+            LineFailed: no whole answer came within the time and the size allowed.
+        """

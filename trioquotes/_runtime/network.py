@@ -1,0 +1,124 @@
+"""Sockets, and what is checked before one is opened."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import trio
+
+from trioquotes.errors import UsageError
+
+__all__ = ["Address", "TcpNetwork", "check_headers", "check_secrecy", "describe", "parse_url"]
+
+DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
+ENCRYPTED = frozenset({"wss", "https"})
+
+HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")
+
+
+class TcpNetwork:
+    """The network there is: TCP, to whichever of a name's addresses answers first."""
+
+    async def open(self, host: str, port: int) -> trio.abc.Stream:
+        """A TCP stream without Nagle's delay: trio sets ``TCP_NODELAY`` on each.
+
+        Raises:
+            OSError: no address of the host answers.
+        """
+        return await trio.open_tcp_stream(host, port)
+
+
+class Address(NamedTuple):
+    """A URL as a connection needs it.
+
+    Attributes:
+        encrypted: whether TLS goes on top.
+        host: a name or an IP address, without brackets.
+        authority: what the ``Host`` header says.
+        resource: path and query; it may hold a signature.
+    """
+
+    encrypted: bool
+    host: str
+    port: int
+    authority: str
+    resource: str
+
+
+def parse_url(url: str, schemes: Iterable[str]) -> Address:
+    """Take a URL apart.
+
+    Raises:
+        UsageError: it is not an absolute URL of one of the schemes; the message shows no query.
+    """
+    shown = url.split("?", 1)[0].rpartition("@")[2]  # neither a signature nor a password
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        (host or "").encode("idna")
+    except ValueError:
+        raise UsageError(f"{shown!r} is not a URL") from None
+    if parts.scheme not in schemes or not host:
+        raise UsageError(f"{shown!r} is not a {' or '.join(f'{scheme}://' for scheme in schemes)} URL")
+    if parts.username is not None or parts.fragment:
+        raise UsageError(f"{shown!r} has a user or a fragment, which no venue's URL has")
+    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not re.fullmatch(r"[\x21-\x7e]+", resource):
+        raise UsageError(f"the path or query of {shown!r} is not percent-encoded")
+    default = DEFAULT_PORTS[parts.scheme]
+    authority = f"[{host}]" if ":" in host else host
+    if port not in (None, default):
+        authority = f"{authority}:{port}"
+    return Address(parts.scheme in ENCRYPTED, host, default if port is None else port, authority, resource)
+
+
+def check_headers(headers: Iterable[tuple[str, str]]) -> None:
+    """Refuse what HTTP cannot carry, before a library names the value in its error.
+
+    Raises:
+        UsageError: naming the header, never its value.
+    """
+    for name, value in headers:
+        if not HEADER_NAME.fullmatch(name):
+            raise UsageError("a header's name holds characters that HTTP does not allow")
+        if not HEADER_VALUE.fullmatch(value):
+            raise UsageError(f"the value of header {name!r} holds characters that HTTP does not allow")
+
+
+def check_secrecy(address: Address, *, carries: bool) -> None:
+    """Refuse to send what may be a credential in the clear to another machine.
+
+    Raises:
+        UsageError: the address is neither encrypted nor loopback.
+    """
+    if carries and not address.encrypted and not _is_loopback(address.host):
+        raise UsageError(
+            f"headers, which may hold credentials, go unencrypted to this machine only, not to {address.host}"
+        )
+
+
+def describe(error: BaseException) -> str:
+    """Why the network failed, in one line: the reason at the bottom of the chain of causes."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, BaseExceptionGroup):  # one error for each address that was tried
+        return "; ".join(sorted({describe(each) for each in error.exceptions}))
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    text = str(error)
+    return f"{type(error).__name__}: {text:.200}" if text else type(error).__name__
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

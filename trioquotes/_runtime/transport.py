@@ -1,0 +1,418 @@
+"""WebSocket lines: trio-websocket keeps the connection, and a shell round it keeps the promises.
+
+The only module of the client that imports trio-websocket and wsproto. TCP, TLS and the answer to the
+upgrade are ours (``wire``, ``upgrade``), so reasons are kept and times bounded; trio-websocket makes the
+handshake, answers pings, sends, and closes. :class:`TapConnector` takes the data past it, all frames of a
+socket read at once; :class:`PlainConnector` lets it read, one message a time.
+
+Beside its public names these of trio-websocket are relied on: ``WebSocketConnection._send`` (a ping without
+waiting for its pong), and that ``wrap_client_stream`` asks nothing but ``start_soon`` of its nursery.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from typing import ClassVar, cast
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from wsproto.events import Ping
+from wsproto.utilities import ProtocolError, RemoteProtocolError
+
+from trioquotes._protocol.effects import Failure, HttpRequest, Reply, Stage
+from trioquotes._protocol.frames import End, FrameSplitter
+from trioquotes._runtime.connector import Batch, Line, LineFailed, Network, Target
+from trioquotes._runtime.network import (
+    Address,
+    TcpNetwork,
+    check_headers,
+    check_secrecy,
+    describe,
+    parse_url,
+)
+from trioquotes._runtime.tls import default_context, start_tls
+from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
+from trioquotes.errors import InternalError, UsageError
+
+__all__ = ["PlainConnector", "TapConnector"]
+
+GOODBYE, ABNORMAL, SWITCHED = 1000, 1006, 101
+
+
+class _SocketLine(ABC):
+    """One connection: its wire, trio-websocket's reader on it, and how both end."""
+
+    wire: Wire
+    _connection: WebSocketConnection
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._opened = False
+        self._failed: LineFailed | None = None
+        self._crashed: Exception | None = None  # trio-websocket's reader, and not because of the peer
+        self._found_wrong: ProtocolError | None = None  # what wsproto said of the peer
+        self._ping_number = itertools.count()
+        # trio-websocket's reader outlives a cancellation of ours: it is ended when the line is, not before.
+        self._children = trio.CancelScope(shield=True)
+        self._opening = trio.CancelScope()
+        self._leaving = trio.CancelScope(shield=True)
+
+    async def open(self, nursery: trio.Nursery, address: Address, deadline: float) -> None:
+        """Make the WebSocket handshake on the wire.
+
+        Raises:
+            LineFailed: refused, not understood, or not answered by the deadline.
+        """
+        handshake = self._target.handshake
+        self._opening.deadline = deadline
+        with self._opening:
+            self._connection = await wrap_client_stream(
+                cast("trio.Nursery", _Spawner(nursery, self._run_reader)),
+                cast("trio.SocketStream", self.wire),
+                address.authority,
+                address.resource,
+                subprotocols=handshake.subprotocols,
+                extra_headers=[(name.encode(), value.encode()) for name, value in handshake.headers],
+                message_queue_size=0,
+                max_message_size=self._target.max_message_bytes,
+                receive_buffer_size=READ_BYTES,
+            )
+            self._opened = True
+            return
+        raise self._refusal()
+
+    async def leave(self, *, polite: bool) -> None:
+        """End the connection and everything that runs for it; only ``KeyboardInterrupt`` leaves here."""
+        try:
+            if polite and self._opened and not self.wire.poisoned:
+                self._leaving.deadline = trio.current_time() + self._target.close_timeout_s
+                with self._leaving, suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                    await self._say_goodbye(self._connection)
+        finally:
+            self._children.cancel()
+            await trio.aclose_forcefully(self.wire)
+
+    async def send(self, frame: bytes) -> None:
+        """See ``Line``."""
+        text = frame.decode()
+        with self._writing():
+            await self._connection.send_message(text)
+
+    async def ping(self) -> None:
+        """See ``Line``."""
+        payload = next(self._ping_number).to_bytes(4)
+        with self._writing():
+            # Its public ping() waits for the pong, which the tap keeps for itself.
+            await self._connection._send(Ping(payload=payload))  # noqa: SLF001  # see the module's docstring
+
+    @abstractmethod
+    async def receive(self) -> Batch:
+        """See ``Line``."""
+
+    @abstractmethod
+    async def _say_goodbye(self, connection: WebSocketConnection) -> None:
+        """Close the WebSocket by the book, as far as the peer lets us."""
+
+    async def _run_reader(self, reader: Callable[[], Awaitable[None]]) -> None:
+        with self._children:
+            try:
+                await reader()
+            except Exception as error:  # noqa: BLE001  # judged by who waits: in _refusal, or in _check
+                self._found_wrong = _protocol_error(error)
+                self._crashed = error if self._found_wrong is None else None
+                self._leaving.cancel()  # there is nobody left to answer the close frame
+        self._opening.cancel()
+
+    def _refusal(self) -> Exception:
+        """Why the handshake did not come to its end."""
+        answer = self.wire.answer
+        if self._crashed is not None:
+            return self._internal_error()
+        if answer.status is None:
+            reason = answer.wrong or f"no answer within {self._target.connect_timeout_s:g} s"
+        elif answer.status == SWITCHED:
+            found = self._found_wrong or "see RFC 6455, section 4.1"
+            reason = f"the switch to WebSocket is not valid: {found!s:.120}"
+        else:
+            reason = f"the peer answered {answer.status} instead of switching to WebSocket"
+        return LineFailed(Failure("handshake", reason, answer.status, answer.headers, answer.body))
+
+    def _internal_error(self) -> InternalError:
+        error = InternalError(f"trio-websocket's reader ended with {type(self._crashed).__name__}")
+        error.__cause__ = self._crashed
+        return error
+
+    def _check(self) -> None:
+        """Refuse to go on with a line that ended."""
+        if self._crashed is not None:
+            raise self._internal_error()
+        if self._failed is None and self.wire.poisoned:
+            self._fail("a write was cancelled in mid-frame, so the line was closed")
+        if self._failed is not None:
+            raise LineFailed(self._failed.failure, too_large=self._failed.too_large)
+
+    def _fail(self, reason: str, code: int = ABNORMAL) -> None:
+        self._failed = LineFailed(Failure("stream", reason, close_code=code))
+
+    def _fail_as(self, end: End) -> None:
+        """The line ended as its frames say."""
+        if end.by_peer:
+            reason = f"the peer closed the line with {end.code}" + (f": {end.reason}" if end.reason else "")
+            self._failed = LineFailed(Failure("stream", reason, close_code=end.code, close_reason=end.reason))
+        else:
+            failure = Failure("stream", f"the peer broke the rules: {end.reason}", close_code=end.code)
+            self._failed = LineFailed(failure, too_large=end.too_large)
+
+    def _fail_by(self, error: Exception) -> None:
+        """The line ended as reading it says."""
+        if isinstance(error, Stalled):
+            self._fail(f"a frame began and was not complete after {self._target.stall_timeout_s:g} s")
+        elif not self.wire.poisoned:  # then _check says it better
+            self._fail(f"the connection is lost: {describe(error)}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._check()
+        try:
+            yield
+        except (ConnectionClosed, ProtocolError):
+            self._check()
+            raise LineFailed(
+                Failure("stream", "the connection was lost while writing", close_code=ABNORMAL)
+            ) from None
+
+
+class _TapLine(_SocketLine):
+    """The caller's task reads the socket; trio-websocket's reader is given control frames only.
+
+    A ping is answered by trio-websocket's own task as soon as the event loop turns after the read that
+    brought it, whatever the caller does then; while nobody receives, nothing is read and so nothing answered.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, target: Target) -> None:
+        super().__init__(target)
+        splitter = FrameSplitter(target.max_message_bytes)
+        self.wire: TapWire = TapWire(stream, splitter, target.stall_timeout_s)
+
+    async def receive(self) -> Batch:
+        wire = self.wire
+        while True:
+            self._check()
+            try:
+                data = await wire.read()
+            except (Stalled, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                self._fail_by(error)
+                continue
+            if not data:
+                self._fail("the peer hung up without a close frame")
+                continue
+            found = wire.split(data)
+            if found.controls:
+                wire.hand_over(found)
+            if found.end is not None:
+                self._fail_as(found.end)
+            if found.frames or found.pongs:
+                return Batch(found.frames, found.pongs)
+
+    async def _say_goodbye(self, connection: WebSocketConnection) -> None:
+        end = self.wire.splitter.end
+        if end is not None and end.by_peer:
+            await self.wire.close_sent.wait()  # trio-websocket is answering it
+            await self.wire.aclose()
+        elif end is not None:
+            self.wire.leave(hang_up=True)
+            await connection.aclose(end.code, end.reason)
+        elif self._failed is None:
+            self.wire.leave(hang_up=False)
+            await connection.aclose(GOODBYE)
+
+
+class _PlainLine(_SocketLine):
+    """trio-websocket reads the socket and hands over one message a time.
+
+    Pings are answered while its reader is not held up by a message that nobody takes: that is, while the
+    caller receives.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, target: Target) -> None:
+        super().__init__(target)
+        splitter = FrameSplitter(target.max_message_bytes)
+        self._waiting: trio.CancelScope | None = None
+        self.wire: PlainWire = PlainWire(stream, splitter, target.stall_timeout_s, self._wake)
+
+    async def receive(self) -> Batch:
+        wire = self.wire
+        while True:
+            self._check()
+            if wire.pongs:
+                await trio.lowlevel.checkpoint()
+                pongs, wire.pongs = wire.pongs, 0
+                return Batch([], pongs)
+            if wire.hung_up:
+                self._fail_closed(None)
+                continue
+            with trio.CancelScope() as self._waiting:
+                try:
+                    message = await self._connection.get_message()
+                except ConnectionClosed as closed:
+                    self._fail_closed(closed)
+                    continue
+                pongs, wire.pongs = wire.pongs, 0
+                return Batch([message.encode() if isinstance(message, str) else message], pongs)
+
+    async def _say_goodbye(self, connection: WebSocketConnection) -> None:
+        end = self.wire.splitter.end
+        if connection.closed is None and end is not None and end.too_large:
+            await connection.aclose(end.code, end.reason)
+        elif connection.closed is None:
+            await connection.aclose(GOODBYE)
+        elif end is not None and end.by_peer:
+            await self.wire.close_sent.wait()
+            await self.wire.aclose()
+
+    def _wake(self) -> None:
+        """Something came that is not a message: let the receiver look."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _fail_closed(self, closed: ConnectionClosed | None) -> None:
+        """trio-websocket says that the line ended; the wire mostly knows why."""
+        wire, end = self.wire, self.wire.splitter.end
+        if wire.stalled:
+            self._fail_by(Stalled())
+        elif end is not None and (end.by_peer or end.too_large):
+            self._fail_as(end)
+        elif wire.lost is not None:
+            self._fail_by(wire.lost)
+        elif closed is None or closed.reason is None or closed.reason.code == ABNORMAL:
+            self._fail("the peer hung up without a close frame")
+        else:
+            self._fail_as(End(closed.reason.code, closed.reason.reason or ""))
+
+
+def _protocol_error(error: BaseException | None) -> ProtocolError | None:
+    """What wsproto said first; trio-websocket stumbles while it reacts, and so raises something else."""
+    while error is not None and not isinstance(error, RemoteProtocolError):
+        if error.__context__ is None and isinstance(error, ProtocolError):
+            return error
+        error = error.__context__
+    return error
+
+
+class _Spawner:
+    """What ``wrap_client_stream`` gets for a nursery: its reader's crash must not cancel the user's block."""
+
+    def __init__(
+        self, nursery: trio.Nursery, run: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+    ) -> None:
+        self._nursery = nursery
+        self._run = run
+
+    def start_soon(self, reader: Callable[[], Awaitable[None]]) -> None:
+        self._nursery.start_soon(self._run, reader, name="trio-websocket reader")
+
+
+class TapConnector:
+    """The default: data past trio-websocket, everything else through it.
+
+    A batch is all frames of one socket read; with TLS, of all records that came with it. Pings read with
+    it are answered at the event loop's next turn, however late the caller comes back.
+
+    Attributes:
+        network: where the streams come from; TCP unless given.
+    """
+
+    _line_type: ClassVar[type[_TapLine | _PlainLine]] = _TapLine
+
+    def __init__(self, network: Network | None = None) -> None:
+        self.network = TcpNetwork() if network is None else network
+        self._default_context: ssl.SSLContext | None = None
+
+    def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
+        """A line that is open inside the block; see ``Connector.line``."""
+        if target.proxy is not None:
+            raise UsageError("proxies are not supported yet")
+        handshake = target.handshake
+        address = parse_url(handshake.url, ("wss", "ws"))
+        check_headers(handshake.headers)
+        check_headers(("Sec-WebSocket-Protocol", each) for each in handshake.subprotocols)
+        check_secrecy(address, carries=bool(handshake.headers or handshake.subprotocols))
+        return self._line(target, address)
+
+    async def fetch(
+        self, request: HttpRequest, *, timeout_s: float, ssl_context: ssl.SSLContext | None
+    ) -> Reply:
+        """Make one HTTP request; see ``Connector.fetch``."""
+        from trioquotes._runtime import rest  # noqa: PLC0415  # loads an HTTP client, which few sessions need
+
+        address = parse_url(request.url, ("https", "http"))
+        check_headers(request.headers)
+        check_secrecy(address, carries=bool(request.headers or request.body))
+        context = self._context(ssl_context) if address.encrypted else None
+        return await rest.fetch(self.network, request, address, timeout_s=timeout_s, ssl_context=context)
+
+    def _context(self, given: ssl.SSLContext | None) -> ssl.SSLContext:
+        if given is not None:
+            return given
+        if self._default_context is None:
+            self._default_context = default_context()  # takes 20 ms: once, and only if needed
+        return self._default_context
+
+    @asynccontextmanager
+    async def _line(self, target: Target, address: Address) -> AsyncIterator[Line]:
+        deadline = trio.current_time() + target.connect_timeout_s
+        context = self._context(target.ssl_context) if address.encrypted else None
+        stream = await connect(self.network, address, context, deadline)
+        line = self._line_type(stream, target)
+        left: BaseException | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                try:
+                    await line.open(nursery, address, deadline)
+                    yield line
+                except BaseException as error:  # noqa: BLE001  # raised below, where no group is made of it
+                    left = error
+                cancelled = isinstance(left, trio.Cancelled) or trio.current_effective_deadline() == -math.inf
+                await line.leave(polite=not cancelled)
+        except BaseExceptionGroup as group:  # a Ctrl-C while the line was left, or a bug
+            left = group.exceptions[0]
+        if left is not None:
+            raise left
+
+
+class PlainConnector(TapConnector):
+    """trio-websocket as it is, in the same shell: slower by far, for comparison and as a fallback."""
+
+    _line_type = _PlainLine
+
+
+async def connect(
+    network: Network, address: Address, context: ssl.SSLContext | None, deadline: float
+) -> trio.abc.Stream:
+    """A stream to that address, TLS finished.
+
+    Raises:
+        LineFailed: with the stage that was reached.
+    """
+    stage: Stage = "connect"
+    stream: trio.abc.Stream | None = None
+    done = False
+    try:
+        with trio.CancelScope(deadline=deadline):
+            stream = await network.open(address.host, address.port)
+            if context is not None:
+                stage = "tls"
+                stream = await start_tls(stream, context, address.host)
+            done = True
+            return stream
+        raise LineFailed(Failure(stage, "no answer in time"))
+    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        raise LineFailed(Failure(stage, describe(error))) from error
+    finally:
+        if not done and stream is not None:
+            await trio.aclose_forcefully(stream)
