@@ -54,8 +54,8 @@ class Levels(WireMessage, frozen=True, kw_only=True, tag_field="t", tag="book"):
     """A book of the toy venue, whole where ``whole`` says so."""
 
     i: str
-    bids: list[tuple[Decimal, Decimal]] = []
-    asks: list[tuple[Decimal, Decimal]] = []
+    bids: tuple[tuple[Decimal, Decimal], ...] = ()
+    asks: tuple[tuple[Decimal, Decimal], ...] = ()
     whole: bool = False
 
 
@@ -97,8 +97,8 @@ def _book(message: WireMessage, at: Receipt) -> Event | Skip:
         venue="toy",
         instrument=message.i,
         received_ns=at.received_ns,
-        bids=tuple(message.bids),
-        asks=tuple(message.asks),
+        bids=message.bids,
+        asks=message.asks,
     )
 
 

@@ -92,7 +92,9 @@ def test_latest_keeps_one_event_a_key_in_its_first_place() -> None:
     for number, name in enumerate("ABAB"):
         quote = tq.Quote(venue="toy", instrument=name, received_ns=number)
         subscription.push(quote, 10)
-    assert [("A", 2), ("B", 3)] == [(i.instrument, i.received_ns) for i in drain(mailbox) if isinstance(i, tq.Quote)]
+    assert [("A", 2), ("B", 3)] == [
+        (i.instrument, i.received_ns) for i in drain(mailbox) if isinstance(i, tq.Quote)
+    ]
     assert subscription.replaced == 2
     subscription.push(tq.Quote(venue="toy", instrument="A", received_ns=9), 10)
     assert len(drain(mailbox)) == 1
@@ -302,7 +304,9 @@ async def test_receive_many_takes_all_that_is_there(autojump_clock: trio.testing
             subscription.push(trade(1), 10)
 
 
-async def test_clones_share_items_and_the_last_close_withdraws(autojump_clock: trio.testing.MockClock) -> None:
+async def test_clones_share_items_and_the_last_close_withdraws(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     mailbox, subscription = opened()
     withdrawn: list[Subscription] = []
     channel: Channel[tq.Event] = Channel(mailbox, subscription, withdrawn.append)
@@ -343,7 +347,9 @@ async def test_closing_the_mailbox_ends_the_loop_after_what_is_queued(
     assert ["1"] == text(seen)
 
 
-async def test_a_close_in_one_task_ends_the_receive_of_another(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_close_in_one_task_ends_the_receive_of_another(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     mailbox, subscription = opened()
     channel: Channel[tq.Event] = Channel(mailbox, subscription, lambda _: None)
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 import trio.testing
-from fakes import FakeConnector, FakeLine, Fetched, Ticks, ToyVenue, ack, book, note, tick
 
 import trioquotes as tq
+from tests.runtime.fakes import FakeConnector, FakeLine, Fetched, Ticks, ToyVenue, ack, book, note, tick
 from trioquotes._protocol.effects import Budget, Failure, Reply
 
 DEADLINE_S = 3600
@@ -155,7 +155,9 @@ async def test_after_a_healthy_line_the_waits_between_refused_connects_grow(
     assert all(wait_s >= 4.0 for wait_s in waits_s[4:])
 
 
-async def test_a_server_that_accepts_and_closes_is_not_stormed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_server_that_accepts_and_closes_is_not_stormed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with opened(ToyVenue(), tq.Trades("A")) as (_, connector, line):
         line.drop()
         with trio.move_on_after(600):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple, TypeAlias
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import trio
 import trio.testing
+import trustme
 
 from trioquotes._protocol.effects import Handshake
-from trioquotes._runtime.connector import Line, Target
+from trioquotes._runtime.connector import Line, LineFailed, Target
 from trioquotes._runtime.transport import PlainConnector, TapConnector
 
 CONNECTORS = (TapConnector, PlainConnector)
@@ -71,7 +74,8 @@ class Peer:
 
     async def read_request(self) -> bytes:
         while b"\r\n\r\n" not in self._unread:
-            assert await self._fill(len(self._unread) + 1), "the client hung up before its request was whole"
+            if not await self._fill(len(self._unread) + 1):
+                raise trio.BrokenResourceError("the client hung up before its request was whole")
         head, _, rest = bytes(self._unread).partition(b"\r\n\r\n")
         self._unread[:] = rest
         self.request = head + b"\r\n\r\n"
@@ -138,6 +142,11 @@ class Peer:
 Script: TypeAlias = Callable[[Peer], Awaitable[object]]
 
 
+async def silent(peer: Peer) -> None:
+    """The script of a peer that accepts and never says anything."""
+    await trio.sleep_forever()
+
+
 class Watched(trio.abc.Stream):
     """A stream that knows whether it was closed."""
 
@@ -159,12 +168,18 @@ class Watched(trio.abc.Stream):
         await self._stream.aclose()
 
 
+class Starter(Protocol):
+    """What a hall needs of a nursery."""
+
+    def start_soon(self, run: Callable[..., Awaitable[object]], *args: object) -> None: ...
+
+
 class Hall:
     """A network on which one script answers every connection."""
 
     def __init__(
         self,
-        nursery: trio.Nursery,
+        nursery: Starter | trio.Nursery,
         script: Script,
         *,
         pair: Callable[[], tuple[trio.abc.Stream, trio.abc.Stream]] = trio.testing.memory_stream_pair,
@@ -220,3 +235,108 @@ async def connected(
             yield line, hall
         nursery.cancel_scope.deadline = trio.current_time() + 1
     assert hall.all_closed
+
+
+async def collect(line: Line) -> tuple[list[bytes], int, LineFailed]:
+    """Everything a line brings until it fails."""
+    frames: list[bytes] = []
+    pongs = 0
+    while True:
+        try:
+            batch = await line.receive()
+        except LineFailed as failed:
+            return frames, pongs, failed
+        frames += batch.frames
+        pongs += batch.pongs
+
+
+class Breaking(trio.abc.Stream):
+    """A stream that breaks when told to."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.broken = trio.Event()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self.broken.is_set():
+            raise trio.BrokenResourceError("broken pipe")
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = b""
+        async with trio.open_nursery() as nursery:
+
+            async def stop() -> None:
+                await self.broken.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(stop)
+            data = bytes(await self._stream.receive_some(max_bytes))
+            nursery.cancel_scope.cancel()
+        if data:
+            return data
+        raise trio.BrokenResourceError("connection reset")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def breaking_pair() -> tuple[trio.abc.Stream, trio.abc.Stream]:
+    client, server = trio.testing.memory_stream_pair()
+    return Breaking(client), server
+
+
+class Background:
+    """Starts scripts outside every nursery, so that no group can be made around the line."""
+
+    def start_soon(self, run: Callable[..., Awaitable[object]], *args: object) -> None:
+        async def quiet() -> None:
+            with trio.move_on_after(30):
+                await run(*args)
+
+        trio.lowlevel.spawn_system_task(quiet)
+
+
+def connected_bare(
+    connector_type: ConnectorType, script: Script, **options: Any
+) -> AbstractAsyncContextManager[Line]:
+    """A line to the script without a nursery around it."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.accept()
+        await script(peer)
+
+    return connector_type(Hall(Background(), serve)).line(target(**options))
+
+
+@functools.cache
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def server_context(*names: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert(*(names or ("localhost", "127.0.0.1"))).configure_cert(context)
+    return context
+
+
+def client_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority().configure_trust(context)
+    return context
+
+
+def over_tls(script: Script, *names: str) -> Script:
+    """The script behind a TLS handshake."""
+    context = server_context(*names)
+
+    async def serve(peer: Peer) -> object:
+        stream = trio.SSLStream(peer.stream, context, server_side=True)
+        await stream.do_handshake()
+        peer.stream = stream
+        return await script(peer)
+
+    return serve
