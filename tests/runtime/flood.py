@@ -116,8 +116,8 @@ async def main() -> None:
             server.begin.set()
             await server.done.wait()
             with trio.move_on_after(30):
-                while stream.statistics().count.frames < FRAMES + server.pings + 1:
-                    await trio.sleep(0.05)  # noqa: ASYNC110  # nothing tells when the last frame was read
+                while stream.statistics().count.frames < FRAMES + server.pings + 1:  # noqa: ASYNC110  # no event says so
+                    await trio.sleep(0.05)
             grown_bytes = resident_bytes() - start_bytes
             channel = stream.statistics().channels[0]
             items = await stream.receive_many()

@@ -212,7 +212,7 @@ async def test_answer_over_the_size_limit_is_refused_at_once(
     monkeypatch.setattr(rest, "MAX_BODY_BYTES", 1000)
     with pytest.raises(LineFailed, match="1000 bytes") as caught:
         await fetch(answer(sent))
-    assert caught.value.too_large
+    assert caught.value.failure.too_large
     assert (caught.value.failure.status, caught.value.failure.headers["x-a"]) == (200, "b")
     assert len(caught.value.failure.body) <= 4096
     assert trio.current_time() == 0

@@ -575,6 +575,23 @@ async def test_a_topic_that_needs_a_book_snapshot_already_past_gets_one(
         assert isinstance(await again.receive(), tq.BookSnapshot)
 
 
+async def test_a_line_that_is_no_longer_needed_lingers_then_says_goodbye(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with opened(ToyVenue()) as (stream, connector, _):
+        await (await stream.subscribe(tq.Trades("A"))).aclose()
+        line = await connector.accept()
+        await trio.sleep(3)
+        await (await stream.subscribe(tq.Trades("B"))).aclose()
+        await trio.sleep(4)
+        assert connector.open_lines == [line]
+        await trio.sleep(2)
+        assert not connector.open_lines
+        assert line.polite
+        await stream.subscribe(tq.Trades("A"))
+        assert await connector.accept() is not line
+
+
 async def test_sessions_merge_into_one_feed(autojump_clock: trio.testing.MockClock) -> None:
     one, two = FakeConnector(auto_ack=True), FakeConnector(auto_ack=True)
     with trio.fail_after(DEADLINE_S):

@@ -29,6 +29,7 @@ from tests.runtime.wire_peers import (
     target,
     text,
 )
+from trioquotes._protocol.effects import Failure
 from trioquotes._runtime.connector import Batch, LineFailed
 from trioquotes._runtime.transport import TapConnector
 
@@ -55,6 +56,23 @@ async def test_messages_come_whole_and_in_order(
     assert frames == [b"one", b"frags", b"\x00\xff", ("ü" * 100).encode(), b"x" * 70_000]
     assert pongs == 0
     assert failed.failure.close_code == 1000
+
+
+@both
+async def test_a_line_that_its_user_found_dead_is_closed_at_once(
+    connector_type: ConnectorType, autojump_clock: MockClock
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(text("one"))
+        await trio.sleep(100)  # and never answers a close
+
+    with trio.fail_after(5):
+        start_s = trio.current_time()
+        with pytest.raises(LineFailed, match="no pong"):
+            async with connected(connector_type, script) as (line, _):
+                await line.receive()
+                raise LineFailed(Failure("stream", "no pong"))
+        assert trio.current_time() == start_s
 
 
 async def test_tap_hands_over_all_frames_of_a_read_at_once(autojump_clock: MockClock) -> None:
@@ -212,7 +230,7 @@ async def test_peers_close_is_told_at_once_and_answered_though_it_keeps_tcp_open
         code,
         reason,
     )
-    assert not failed.too_large
+    assert not failed.failure.too_large
     assert hall.results == [ClientFrame(CLOSE, sent[2:4])] or hall.results == [ClientFrame(CLOSE, sent[2:])]
 
 

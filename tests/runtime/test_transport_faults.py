@@ -77,15 +77,17 @@ async def test_message_over_the_limit_closes_with_1009_at_its_header(
     connector_type: ConnectorType, big: bytes, autojump_clock: MockClock
 ) -> None:
     async def script(peer: Peer) -> list[ClientFrame]:
-        await peer.send(text("x" * 2000) + big)
+        await peer.send(text("x" * 2000))
+        await trio.sleep(0.1)
+        await peer.send(big)
         return await peer.read_all()
 
     with trio.fail_after(5):
         async with connected(connector_type, script, max_message_bytes=2000) as (line, hall):
             frames, _, failed = await collect(line)
-        assert trio.current_time() == 0
+        assert trio.current_time() == 0.1
     assert frames == [b"x" * 2000]
-    assert (failed.failure.close_code, failed.too_large) == (1009, True)
+    assert (failed.failure.close_code, failed.failure.too_large) == (1009, True)
     sent = hall.results[0]
     assert isinstance(sent, list)
     assert [(each.opcode, each.code) for each in sent] == [(CLOSE, 1009)]

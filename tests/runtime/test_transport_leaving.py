@@ -26,6 +26,7 @@ from tests.runtime.wire_peers import (
     text,
 )
 from trioquotes._runtime.connector import LineFailed
+from trioquotes._runtime.transport import TapConnector
 
 both = pytest.mark.parametrize("connector_type", CONNECTORS)
 
@@ -44,6 +45,19 @@ async def test_leaving_says_goodbye_and_waits_for_the_answer(
         async with connected(connector_type, script) as (_, hall):
             pass
     assert hall.results == [ClientFrame(CLOSE, b"\x03\xe8")]
+
+
+async def test_ping_not_answered_yet_does_not_spoil_the_goodbye(autojump_clock: MockClock) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(text("a") + frame(PING))
+        said = await peer.read_frame()
+        await trio.sleep(0.2)
+        await peer.send(frame(CLOSE, said.payload if said else b""))
+
+    with trio.fail_after(5):
+        async with connected_bare(TapConnector, script) as line:
+            await line.receive()
+        assert trio.current_time() == pytest.approx(0.2)  # it waited for the answer
 
 
 @both

@@ -113,6 +113,7 @@ class FrameSplitter:
             return Split([], 0, [], None)
         self._held, self._needed = [], 2
         position: int | None = 0
+        rest = 0  # where the incomplete frame starts
         try:
             while position is not None:
                 rest = self._texts(data, position)

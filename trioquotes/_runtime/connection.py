@@ -31,6 +31,10 @@ __all__ = ["Closing", "Connection", "Crashed", "Fetcher", "Outcome"]
 Fetcher: TypeAlias = Callable[[Fetch], Awaitable[Reply]]
 
 
+LINGER_S = 5.0
+"""How long a line stays up with nothing wanted on it: a new wish in that time costs no connect."""
+
+
 @attrs.frozen
 class Closing:
     """The line is no longer needed."""
@@ -114,7 +118,7 @@ class Connection:
         try:
             await task()
         except LineFailed as failed:
-            self.finish(attrs.evolve(failed.failure, too_large=failed.too_large))
+            self.finish(failed.failure)
         except trio.Cancelled:
             raise
         except BaseException as error:  # noqa: BLE001  # reported to the session, which raises it
@@ -238,12 +242,17 @@ class Connection:
 
     async def _resubscribe(self) -> None:
         state = self._state
+        idle_until_s = math.inf
         while True:
             self._resubscribe_wake = wake = trio.Event()
             state.expire(self._clock.receipt())
-            if not state.ledger.wanted_any:
-                self.finish(Closing())
-                return
+            if state.ledger.wanted_any:
+                idle_until_s = math.inf
+            else:
+                idle_until_s = min(idle_until_s, trio.current_time() + LINGER_S)
+                if trio.current_time() >= idle_until_s:
+                    self.finish(Closing())
+                    return
             self._write_wake.set()
-            with trio.move_on_at(state.ledger.deadline()):
+            with trio.move_on_at(min(state.ledger.deadline(), idle_until_s)):
                 await wake.wait()

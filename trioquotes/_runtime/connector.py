@@ -35,13 +35,11 @@ class LineFailed(Exception):
 
     Attributes:
         failure: what happened, for the venue to classify.
-        too_large: whether a message or a body passed its size limit.
     """
 
-    def __init__(self, failure: Failure, *, too_large: bool = False) -> None:
+    def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.stage}: {failure.reason}")
         self.failure = failure
-        self.too_large = too_large
 
 
 @attrs.frozen
@@ -119,8 +117,8 @@ class Connector(Protocol):
         """A line that is open inside the block.
 
         Leaving the block, with or without an ordinary exception, says goodbye (1000) within
-        ``close_timeout_s``, shielded, unless a cancellation is already pending. Left by ``Cancelled``, the
-        socket is closed at once. The body's exception leaves bare, never in a group of ours.
+        ``close_timeout_s``, shielded, unless a cancellation is already pending. Left by ``Cancelled``, or by a
+        ``LineFailed`` of the caller's own (a line that it found dead), the socket is closed at once. The body's exception leaves bare, never in a group of ours.
 
         Raises:
             UsageError: at the call, before any I/O: the target cannot be meant.

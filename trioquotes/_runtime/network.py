@@ -13,7 +13,7 @@ import trio
 
 from trioquotes.errors import UsageError
 
-__all__ = ["Address", "TcpNetwork", "check_headers", "check_secrecy", "describe", "parse_url"]
+__all__ = ["Address", "TcpNetwork", "check_headers", "check_secrecy", "close_now", "describe", "parse_url"]
 
 DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 ENCRYPTED = frozenset({"wss", "https"})
@@ -101,6 +101,12 @@ def check_secrecy(address: Address, *, carries: bool) -> None:
         raise UsageError(
             f"headers, which may hold credentials, go unencrypted to this machine only, not to {address.host}"
         )
+
+
+async def close_now(stream: trio.abc.Stream) -> None:
+    """Close without a goodbye and without waiting; no cancellation of ours replaces the error in flight."""
+    with trio.CancelScope(shield=True):
+        await trio.aclose_forcefully(stream)
 
 
 def describe(error: BaseException) -> str:

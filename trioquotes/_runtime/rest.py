@@ -9,7 +9,8 @@ with its query, follows what the environment says about proxies, and re-encodes 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 
 import httpcore2
 import httpx2
@@ -17,7 +18,7 @@ import trio
 
 from trioquotes._protocol.effects import Failure, HttpRequest, Reply, Stage
 from trioquotes._runtime.connector import LineFailed, Network
-from trioquotes._runtime.network import Address, describe
+from trioquotes._runtime.network import Address, close_now, describe
 from trioquotes._runtime.tls import start_tls
 from trioquotes._runtime.upgrade import BODY_BYTES
 
@@ -55,7 +56,7 @@ async def fetch(
         try:
             return await exchange.run(request, address)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise exchange.failed(describe(error)) from error
+            raise exchange.failed(exchange.lost or describe(error)) from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise exchange.failed(f"the answer is not HTTP: {error!s:.120}") from None
     raise exchange.failed(f"no whole answer within {timeout_s:g} s")
@@ -69,6 +70,11 @@ class _Exchange:
         self._status: int | None = None
         self._headers: dict[str, str] = {}
         self._body = bytearray()
+
+    @property
+    def lost(self) -> str:
+        """How the network failed, if it did."""
+        return self._backend.lost
 
     async def run(self, request: HttpRequest, address: Address) -> Reply:
         given = {name.lower() for name, _ in request.headers}
@@ -86,7 +92,9 @@ class _Exchange:
         unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         async with (
             httpcore2.AsyncConnectionPool(ssl_context=unused, network_backend=self._backend) as pool,
-            pool.stream(model.method, url, headers=model.headers.raw, content=model.content) as response,
+            pool.stream(
+                model.method, url, headers=model.headers.raw, content=model.content or None
+            ) as response,
         ):
             self._take_head(response)
             await self._take_body(response.aiter_stream())
@@ -96,8 +104,8 @@ class _Exchange:
     def failed(self, reason: str, *, too_large: bool = False) -> LineFailed:
         """What became of it, with all that is known of the answer."""
         body = bytes(self._body[:BODY_BYTES])
-        failure = Failure(self._backend.stage, reason, self._status, self._headers, body)
-        return LineFailed(failure, too_large=too_large)
+        stage = self._backend.stage
+        return LineFailed(Failure(stage, reason, self._status, self._headers, body, too_large=too_large))
 
     def _take_head(self, response: httpcore2.Response) -> None:
         self._status = response.status
@@ -121,10 +129,11 @@ class _Exchange:
 
 
 class _Backend(httpcore2.AsyncNetworkBackend):
-    """Gives httpcore2 streams of our network, and keeps how far they came."""
+    """Gives httpcore2 streams of our network, and keeps how far they came and how they failed."""
 
     def __init__(self, network: Network, ssl_context: ssl.SSLContext | None) -> None:
         self.stage: Stage = "connect"
+        self.lost = ""
         self._network = network
         self._ssl_context = ssl_context
 
@@ -137,16 +146,27 @@ class _Backend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[object] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """A stream of the network; the whole exchange has one time limit, outside."""
-        stream = await self._network.open(host, port)
+        with self.watching():
+            stream = await self._network.open(host, port)
         self.stage = "tls" if self._ssl_context is not None else "stream"
         return _Stream(stream, self)
 
     async def encrypt(self, stream: trio.abc.Stream, host: str) -> trio.abc.Stream:
         """TLS on top of a stream, with the context meant for this exchange."""
         assert self._ssl_context is not None  # noqa: S101  # for the type checker
-        encrypted = await start_tls(stream, self._ssl_context, host)
+        with self.watching():
+            encrypted = await start_tls(stream, self._ssl_context, host)
         self.stage = "stream"
         return encrypted
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Keep the reason of a failure: httpcore2 cuts the chain of causes."""
+        try:
+            yield
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self.lost = describe(error)
+            raise
 
 
 class _Stream(httpcore2.AsyncNetworkStream):
@@ -157,13 +177,15 @@ class _Stream(httpcore2.AsyncNetworkStream):
         self._backend = backend
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return bytes(await self._stream.receive_some(max_bytes))
+        with self._backend.watching():
+            return bytes(await self._stream.receive_some(max_bytes))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._stream.send_all(buffer)
+        with self._backend.watching():
+            await self._stream.send_all(buffer)
 
     async def aclose(self) -> None:
-        await trio.aclose_forcefully(self._stream)
+        await close_now(self._stream)
 
     async def start_tls(
         self,

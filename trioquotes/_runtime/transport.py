@@ -17,7 +17,7 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import ClassVar, cast
+from typing import ClassVar, Generic, TypeVar, cast
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
@@ -32,6 +32,7 @@ from trioquotes._runtime.network import (
     TcpNetwork,
     check_headers,
     check_secrecy,
+    close_now,
     describe,
     parse_url,
 )
@@ -44,13 +45,16 @@ __all__ = ["PlainConnector", "TapConnector"]
 GOODBYE, ABNORMAL, SWITCHED = 1000, 1006, 101
 
 
-class _SocketLine(ABC):
+W = TypeVar("W", bound=Wire)
+
+
+class _SocketLine(ABC, Generic[W]):
     """One connection: its wire, trio-websocket's reader on it, and how both end."""
 
-    wire: Wire
     _connection: WebSocketConnection
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, wire: W, target: Target) -> None:
+        self.wire = wire
         self._target = target
         self._opened = False
         self._failed: LineFailed | None = None
@@ -59,6 +63,7 @@ class _SocketLine(ABC):
         self._ping_number = itertools.count()
         # trio-websocket's reader outlives a cancellation of ours: it is ended when the line is, not before.
         self._children = trio.CancelScope(shield=True)
+        self._reader_ended = trio.Event()
         self._opening = trio.CancelScope()
         self._leaving = trio.CancelScope(shield=True)
 
@@ -95,7 +100,12 @@ class _SocketLine(ABC):
                     await self._say_goodbye(self._connection)
         finally:
             self._children.cancel()
-            await trio.aclose_forcefully(self.wire)
+            await close_now(self.wire)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is known against the line here, whatever its user thinks of it."""
+        return self._failed is None
 
     async def send(self, frame: bytes) -> None:
         """See ``Line``."""
@@ -126,6 +136,7 @@ class _SocketLine(ABC):
                 self._found_wrong = _protocol_error(error)
                 self._crashed = error if self._found_wrong is None else None
                 self._leaving.cancel()  # there is nobody left to answer the close frame
+        self._reader_ended.set()
         self._opening.cancel()
 
     def _refusal(self) -> Exception:
@@ -154,10 +165,10 @@ class _SocketLine(ABC):
         if self._failed is None and self.wire.poisoned:
             self._fail("a write was cancelled in mid-frame, so the line was closed")
         if self._failed is not None:
-            raise LineFailed(self._failed.failure, too_large=self._failed.too_large)
+            raise LineFailed(self._failed.failure)
 
-    def _fail(self, reason: str, code: int = ABNORMAL) -> None:
-        self._failed = LineFailed(Failure("stream", reason, close_code=code))
+    def _fail(self, reason: str) -> None:
+        self._failed = LineFailed(Failure("stream", reason, close_code=ABNORMAL))
 
     def _fail_as(self, end: End) -> None:
         """The line ended as its frames say."""
@@ -165,8 +176,8 @@ class _SocketLine(ABC):
             reason = f"the peer closed the line with {end.code}" + (f": {end.reason}" if end.reason else "")
             self._failed = LineFailed(Failure("stream", reason, close_code=end.code, close_reason=end.reason))
         else:
-            failure = Failure("stream", f"the peer broke the rules: {end.reason}", close_code=end.code)
-            self._failed = LineFailed(failure, too_large=end.too_large)
+            reason = end.reason if end.too_large else f"the peer broke the rules: {end.reason}"
+            self._failed = LineFailed(Failure("stream", reason, close_code=end.code, too_large=end.too_large))
 
     def _fail_by(self, error: Exception) -> None:
         """The line ended as reading it says."""
@@ -187,7 +198,7 @@ class _SocketLine(ABC):
             ) from None
 
 
-class _TapLine(_SocketLine):
+class _TapLine(_SocketLine[TapWire]):
     """The caller's task reads the socket; trio-websocket's reader is given control frames only.
 
     A ping is answered by trio-websocket's own task as soon as the event loop turns after the read that
@@ -195,9 +206,8 @@ class _TapLine(_SocketLine):
     """
 
     def __init__(self, stream: trio.abc.Stream, target: Target) -> None:
-        super().__init__(target)
         splitter = FrameSplitter(target.max_message_bytes)
-        self.wire: TapWire = TapWire(stream, splitter, target.stall_timeout_s)
+        super().__init__(TapWire(stream, splitter, target.stall_timeout_s), target)
 
     async def receive(self) -> Batch:
         wire = self.wire
@@ -232,7 +242,7 @@ class _TapLine(_SocketLine):
             await connection.aclose(GOODBYE)
 
 
-class _PlainLine(_SocketLine):
+class _PlainLine(_SocketLine[PlainWire]):
     """trio-websocket reads the socket and hands over one message a time.
 
     Pings are answered while its reader is not held up by a message that nobody takes: that is, while the
@@ -240,10 +250,9 @@ class _PlainLine(_SocketLine):
     """
 
     def __init__(self, stream: trio.abc.Stream, target: Target) -> None:
-        super().__init__(target)
         splitter = FrameSplitter(target.max_message_bytes)
+        super().__init__(PlainWire(stream, splitter, target.stall_timeout_s, self._wake), target)
         self._waiting: trio.CancelScope | None = None
-        self.wire: PlainWire = PlainWire(stream, splitter, target.stall_timeout_s, self._wake)
 
     async def receive(self) -> Batch:
         wire = self.wire
@@ -260,6 +269,8 @@ class _PlainLine(_SocketLine):
                 try:
                     message = await self._connection.get_message()
                 except ConnectionClosed as closed:
+                    if closed.reason is None:  # its reader crashed, and is about to say how
+                        await self._reader_ended.wait()
                     self._fail_closed(closed)
                     continue
                 pongs, wire.pongs = wire.pongs, 0
@@ -378,7 +389,8 @@ class TapConnector:
                 except BaseException as error:  # noqa: BLE001  # raised below, where no group is made of it
                     left = error
                 cancelled = isinstance(left, trio.Cancelled) or trio.current_effective_deadline() == -math.inf
-                await line.leave(polite=not cancelled)
+                given_up = isinstance(left, LineFailed) and line.sound
+                await line.leave(polite=not cancelled and not given_up)
         except BaseExceptionGroup as group:  # a Ctrl-C while the line was left, or a bug
             left = group.exceptions[0]
         if left is not None:
@@ -415,4 +427,4 @@ async def connect(
         raise LineFailed(Failure(stage, describe(error))) from error
     finally:
         if not done and stream is not None:
-            await trio.aclose_forcefully(stream)
+            await close_now(stream)

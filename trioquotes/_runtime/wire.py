@@ -14,7 +14,7 @@ from collections.abc import Callable
 import trio
 
 from trioquotes._protocol.frames import FrameSplitter, Split
-from trioquotes._runtime.network import describe
+from trioquotes._runtime.network import close_now, describe
 from trioquotes._runtime.tls import RECORD_BYTES, drain, record_source
 from trioquotes._runtime.upgrade import UpgradeAnswer
 
@@ -70,7 +70,7 @@ class Wire(trio.abc.Stream, ABC):
             await self._stream.send_all(data)
         except (trio.Cancelled, KeyboardInterrupt):
             self.poisoned = True
-            await trio.aclose_forcefully(self._stream)
+            await close_now(self._stream)
             raise
         finally:
             if data[0] & OPCODE_BITS == CLOSE_OPCODE:
@@ -181,8 +181,7 @@ class TapWire(Wire):
                 closing, self._closing = self._closing, b""
                 return closing
             if self.hung_up:
-                await self.close_sent.wait()
-                return b""
+                return b""  # our close frame is on its way already
             if self._leaving:
                 return await self._read_close()
             await self._news.wait()
