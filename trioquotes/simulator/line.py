@@ -1,0 +1,68 @@
+"""The byte stream under a simulated connection, with what a fault script does to bytes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import trio
+
+__all__ = ["Line"]
+
+
+class Line(trio.abc.Stream):
+    """A stream that first gives back bytes already read, and can go mute or slow.
+
+    Args:
+        stream: the real one.
+        prefix: bytes that come before what the real one gives.
+
+    Attributes:
+        muted: whether what is sent is thrown away.
+        piece_bytes: how much is sent at a time; 0 sends whole.
+        pause_s: the pause after each piece.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, prefix: bytes = b"") -> None:
+        self._stream = stream
+        self._prefix = prefix
+        self.muted = False
+        self.piece_bytes = 0
+        self.pause_s = 0.0
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """The prefix first, then the stream's own bytes."""
+        if self._prefix:
+            await trio.lowlevel.checkpoint()
+            cut = len(self._prefix) if max_bytes is None else max_bytes
+            data, self._prefix = self._prefix[:cut], self._prefix[cut:]
+            return data
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, or do what the script says instead."""
+        if self.muted:
+            await trio.lowlevel.checkpoint()
+            return
+        if not self.piece_bytes:
+            await self._stream.send_all(data)
+            return
+        for at in range(0, len(data), self.piece_bytes):
+            await self._stream.send_all(bytes(data[at : at + self.piece_bytes]))
+            await trio.sleep(self.pause_s)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As the real stream says."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the real stream."""
+        await self._stream.aclose()
+
+    def arm_reset(self) -> None:
+        """Let the coming close be a TCP reset, where there is a TCP socket below."""
+        below: object = self._stream
+        if isinstance(below, trio.SSLStream):
+            below = below.transport_stream
+        if isinstance(below, trio.SocketStream):
+            below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
