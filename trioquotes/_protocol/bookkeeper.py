@@ -67,9 +67,11 @@ class KeptFeed(EventFeed):
         return not self.awaits_snapshot and super().interrupted(reason, now_ns)
 
     def shares_book(self, other: KeptFeed) -> bool:
-        """Whether this one keeps, live, the very book that the other one needs."""
-        mine, others = self.serving, other.serving
-        return self.book.state == "live" and (mine.channels, mine.only) == (others.channels, others.only)
+        """Whether this one keeps, live, the very book that the other one needs: not a narrower or wider one."""
+        return self.book.state == "live" and self._book_key() == other._book_key()
+
+    def _book_key(self) -> object:
+        return self.serving.channels, self.serving.only, getattr(self.topic, "depth", None)
 
     def adopt(self, sibling: KeptFeed) -> None:
         """Start from the live book that another topic keeps of the same channels: no snapshot will come for this one."""
@@ -116,7 +118,8 @@ class BookFeed(KeptFeed):
 
     def drained(self, outlet: Outlet, now_ns: int) -> None:
         """A subscriber that overflowed has read what it kept: tell it, and catch it up."""
-        self._catch_up(outlet, "lagged", now_ns)
+        if outlet in self.outlets:
+            self._catch_up(outlet, "lagged", now_ns)
 
     def gap(self, reason: str, now_ns: int, *, missed: int | None = None, instrument: str = "") -> None:
         """Every subscriber now awaits ``Resynced``."""
@@ -154,7 +157,8 @@ class BookFeed(KeptFeed):
             self._resynced(outlet, now_ns)
 
     def _resynced(self, outlet: Outlet, now_ns: int) -> None:
-        if id(outlet) in self._told:
+        # A snapshot that found no room was dropped: the subscriber lags now and is told so later.
+        if id(outlet) in self._told and not outlet.lagging:
             self._told.discard(id(outlet))
             subject = self.book.instrument
             outlet.notify(

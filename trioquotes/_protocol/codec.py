@@ -175,7 +175,7 @@ def _value_at(frame: bytes, path: str) -> str:
         value = msgspec.json.decode(frame)
         for key, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path):
             value = value[key] if key else value[int(index)]
-    except (msgspec.MsgspecError, LookupError, TypeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
         return ""
     return "" if isinstance(value, dict | list) else f": {_shown(value)}"
 
@@ -262,6 +262,29 @@ def seconds_ns(seconds: Decimal) -> int:
     """Unix nanoseconds of a time written as decimal seconds; what is finer than a nanosecond is cut."""
     whole = int(seconds)
     return whole * 1_000_000_000 + int((seconds - whole).scaleb(9))
+
+
+def _exact_text(number: Decimal) -> str:
+    """Every digit, without an exponent where the number can be written so without inventing zeros."""
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and -2 * MAX_ADJUSTED <= exponent <= 0:
+        return format(number, "f")
+    return str(number)
+
+
+def _bytes_text(data: bytes) -> str | dict[str, str]:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def _text_bytes(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if not isinstance(value, dict) or not isinstance(value.get("base64"), str):
+        raise TypeError(f'bytes are a text or {{"base64": ...}}, not {_shown(value)}')
+    return base64.b64decode(value["base64"], validate=True)
 
 
 def json_converter() -> MsgspecJsonConverter:
@@ -364,22 +387,3 @@ def _topic(data: dict[str, Any], topics: Mapping[str, type[Topic[Event]]]) -> To
     if name not in kinds:
         raise BadFrame(f"unknown topic at $.topic.name: {_shown(name)}")
     return msgspec.convert({key: value for key, value in data.items() if key != "name"}, kinds[name])
-
-
-def _exact_text(number: Decimal) -> str:
-    """Every digit, without an exponent where the number can be written so without inventing zeros."""
-    exponent = number.as_tuple().exponent
-    if isinstance(exponent, int) and -2 * MAX_ADJUSTED <= exponent <= 0:
-        return format(number, "f")
-    return str(number)
-
-
-def _bytes_text(data: bytes) -> str | dict[str, str]:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
-
-
-def _text_bytes(value: str | dict[str, str]) -> bytes:
-    return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"], validate=True)

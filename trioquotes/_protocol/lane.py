@@ -252,8 +252,10 @@ class LaneState:
 
     def confirmed(self, channels: Iterable[WireChannel]) -> None:
         """The server serves these."""
-        self.stirred = True
-        for channel in self.ledger.confirm(channels):
+        fresh = self.ledger.confirm(channels)
+        if fresh:  # where data confirms, this is called for every frame
+            self.stirred = True
+        for channel in fresh:
             for feed in self._feeds_of(channel):
                 feed.confirm(channel)
 
@@ -304,7 +306,6 @@ class LaneState:
 
     def resynced(self, channel: WireChannel) -> None:
         """The fresh snapshot was delivered."""
-        self.stirred = True
         self.ledger.resynced(channel)
 
     def book_gap(self) -> None:

@@ -5,8 +5,9 @@ Rules:
 * *wanted* outlives the connection; *asked*, *confirmed* and the requests in flight end with it, so a
   reconnect is nothing but a ledger in which everything is to be asked again.
 * A channel that was refused is not asked again while it stays wanted. One that was not answered in
-  time is, after a delay that grows with every try. An answer that comes later still counts: what the
-  server serves is asked and confirmed, so that it can be withdrawn.
+  time is, after a delay that grows with every try.
+* What the server says it serves is asked and confirmed, whoever asked: by connecting alone, or so long
+  ago that the answer was given up. Only what was withdrawn on this connection is not believed.
 * A resync is a request of its own (``resyncs``), or a withdrawal of a channel that is still wanted:
   that channel is then to be asked again. Repeated resyncs of one channel are spaced out likewise.
 """
@@ -69,7 +70,8 @@ class Ledger:
     def __init__(self) -> None:
         self._wanted: dict[WireChannel, None] = {}
         self._asked: dict[WireChannel, _Asked] = {}
-        self._lapsed: set[WireChannel] = set()  # asked on this connection, never answered, no longer asked
+        self._lapsed: set[WireChannel] = set()  # asked on this connection, no longer so, never withdrawn
+        self._withdrawn: set[WireChannel] = set()  # withdrawn on this connection and not asked since
         self._refused: set[WireChannel] = set()
         self._held: dict[WireChannel, float] = {}
         self._tries: dict[WireChannel, _Tries] = {}
@@ -157,6 +159,7 @@ class Ledger:
         """A new connection: nothing is asked yet, and what had to wait may be tried at once."""
         self._asked.clear()
         self._lapsed.clear()
+        self._withdrawn.clear()
         self._in_flight.clear()
         self._held.clear()
         self._resync_due.clear()
@@ -171,9 +174,12 @@ class Ledger:
         for channel in withdraws:
             self._unask(channel)
             self._lapsed.discard(channel)
+            self._withdrawn.add(channel)
         for channel in sorted(effect.asks):
             self._asked.setdefault(channel, _Asked(deadline_s))
             self._held.pop(channel, None)
+            self._lapsed.discard(channel)
+            self._withdrawn.discard(channel)
         for channel in effect.resyncs:
             self._resync_due.pop(channel, None)
             self._resync_sent[channel] = deadline_s
@@ -182,15 +188,15 @@ class Ledger:
     def confirm(self, channels: Iterable[WireChannel]) -> list[WireChannel]:
         """The server serves these; returns those that were not confirmed before.
 
-        What was never asked on this connection is passed over; a late answer is not.
+        Passed over are those that are neither wanted nor were asked, those refused, and those withdrawn.
         """
         fresh = []
         for channel in channels:
-            if channel in self._lapsed:
+            asked = self._asked.get(channel)
+            if asked is None and self._may_be_served(channel):
+                asked = self._asked[channel] = _Asked(math.inf)
                 self._lapsed.discard(channel)
                 self._held.pop(channel, None)
-                self._asked.setdefault(channel, _Asked(math.inf))
-            asked = self._asked.get(channel)
             if asked is not None and not asked.confirmed:
                 asked.confirmed = True
                 self._tries.pop(channel, None)
@@ -213,7 +219,9 @@ class Ledger:
     def retry(self, channels: Iterable[WireChannel]) -> None:
         """These no longer count as asked."""
         for channel in channels:
-            self._unask(channel)
+            if channel in self._asked:
+                self._unask(channel)
+                self._lapsed.add(channel)
         self._settle()
 
     def postpone(self, channel: WireChannel, now_s: float) -> bool:
@@ -279,6 +287,10 @@ class Ledger:
         due += self._resync_sent.values()
         due += [at_s for at_s in self._resync_due.values() if at_s > self._now_s]
         return min(due, default=math.inf)
+
+    def _may_be_served(self, channel: WireChannel) -> bool:
+        known = channel in self._wanted or channel in self._lapsed
+        return known and channel not in self._refused and channel not in self._withdrawn
 
     def _unask(self, channel: WireChannel) -> None:
         """It no longer counts as asked, so neither does a resync of it."""

@@ -110,9 +110,10 @@ class Beats(Generic[K]):
         self._due_s = min(awake, default=math.inf) + self._limit_s
         return found
 
-    def all_silent(self) -> bool:
-        """Whether there is a beat to expect and every one stays away."""
-        return bool(self._last_s) and len(self._told) == len(self._last_s)
+    @property
+    def expected(self) -> int:
+        """How many are watched."""
+        return len(self._last_s)
 
     def deadline(self) -> float:
         """When :meth:`check` may find one, perhaps too early, never too late; ``inf`` for none."""

@@ -1,0 +1,1 @@
+"""Every venue against the contract, without I/O."""

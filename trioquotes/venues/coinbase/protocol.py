@@ -1,0 +1,438 @@
+"""One connection to the Exchange feed: frames in, messages and what they imply out.
+
+What a message belongs to is said by its type and by the lane: channels of which the messages look alike
+never share one. Each check of a counter stands with the message that carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args
+
+import msgspec
+
+from trioquotes._protocol.codec import BadFrame, Reader, builtins
+from trioquotes._protocol.contract import LedgerView, Memory, Sink
+from trioquotes._protocol.effects import (
+    Effect,
+    Failure,
+    Fetch,
+    Handshake,
+    Options,
+    Reply,
+    Send,
+    Stamp,
+    Verdict,
+    WireChannel,
+)
+from trioquotes._protocol.sequence import OK, TradeIds, contiguous, monotone
+from trioquotes._protocol.verdict import default_verdict
+from trioquotes.events import WireMessage
+from trioquotes.venues.coinbase import messages as wire
+from trioquotes.venues.coinbase.auth import Signer
+from trioquotes.venues.coinbase.conversation import BOOKS, Conversation
+from trioquotes.venues.coinbase.level3 import DOCUMENTED_SCHEMA, Level3Book, Level3Schema, named
+from trioquotes.venues.coinbase.levels import salvage
+from trioquotes.venues.coinbase.listings import Status
+from trioquotes.venues.coinbase.readings import Reading
+from trioquotes.venues.coinbase.vitals import Vitals
+
+__all__ = ["CoinbaseProtocol"]
+
+RESYNCING: Final = "resyncing"
+AWAITING_SNAPSHOT: Final = "awaiting snapshot"
+
+BOOK_TYPES: Final = frozenset({"snapshot", "l2update"})
+WHOLE: Final = frozenset({"status", "rfq_matches"})
+"""Channels that are subscribed as a whole, without a product."""
+
+_OBJECTS = wire.MarketMessage | wire.OrderMessage | wire.Answer | Status | Level3Schema
+_MESSAGES: Reader[Any] = Reader(_OBJECTS)
+_TYPES: Final = frozenset(kind.__struct_config__.tag for kind in get_args(_OBJECTS))
+_LEVEL3_BOOK: Reader[Level3Book] = Reader(Level3Book)
+_HTTP_OK: Final = 200
+
+
+class CoinbaseProtocol:
+    """The contract's ``VenueProtocol`` for one connection.
+
+    Args:
+        reading: what the lane's messages belong to.
+        signer: signs requests; ``None`` without credentials.
+        memory: what outlives the connection: trade ids and sequences by channel.
+        options: of the session.
+    """
+
+    def __init__(self, reading: Reading, signer: Signer | None, memory: Memory, options: Options) -> None:
+        self._reading = reading
+        self._memory = memory
+        self._endpoint = options.endpoint
+        self._talk = Conversation(signer, memory, options.endpoint)
+        self._routes = self._talk.routes
+        self._opened = False
+        self._acknowledged = False
+        self._stale: dict[WireChannel, str] = {}  # books whose changes wait for a snapshot, and why
+        self._numbers: dict[WireChannel, int] = {}  # the last sequence on this connection
+        self._broken_at: dict[WireChannel, int] = {}  # the first sequence after a gap
+        self._schema: Mapping[str, tuple[str, ...]] = DOCUMENTED_SCHEMA
+        self._vitals = Vitals()
+        self._handlers: dict[type, Callable[[Any, Stamp, Sink], None]] = {
+            wire.Heartbeat: self._heartbeat,
+            Status: self._status,
+            wire.Ticker: self._ticker,
+            wire.Snapshot: self._snapshot,
+            wire.L2Update: self._update,
+            wire.Match: self._match,
+            wire.LastMatch: self._last_match,
+            wire.Received: self._order,
+            wire.Open: self._order,
+            wire.Done: self._order,
+            wire.Change: self._order,
+            wire.Activate: self._activate,
+            wire.Auction: self._auction,
+            wire.RfqMatch: self._rfq_match,
+            wire.Balance: self._balance,
+            wire.Subscriptions: self._acknowledgement,
+            wire.Error: self._error,
+            Level3Schema: self._level3_schema,
+        }
+
+    # Requests.
+
+    def handshake(self, stamp: Stamp) -> Handshake:
+        """A plain upgrade: credentials travel in the subscribe messages."""
+        self._vitals.heard(stamp.monotonic_s)
+        return Handshake(self._endpoint.public)
+
+    def reconcile(self, ledger: LedgerView, stamp: Stamp) -> Effect | None:
+        """The next request."""
+        return self._talk.reconcile(ledger, stamp)
+
+    def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
+        """A request went out; the line is watched from the first one on, since connecting takes its time."""
+        self._talk.sent(effect, stamp)
+        if not self._opened:
+            self._opened = True
+            self._vitals.heard(stamp.monotonic_s)
+        if isinstance(effect, Fetch):
+            return
+        for channel in effect.withdraws:
+            self._numbers.pop(channel, None)
+            self._memory.pop(channel, None)
+            if channel.name in BOOKS:
+                self._stale[channel] = RESYNCING if channel in effect.resyncs else AWAITING_SNAPSHOT
+            if channel.name == "heartbeat":
+                self._vitals.forget(channel.instrument)
+
+    # Frames.
+
+    def receive(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
+        """One frame: an object, or an array of ``level3``."""
+        self._vitals.heard(stamp.monotonic_s)
+        if frame[:1] == b"[":
+            self._array(frame, stamp, out)
+            return
+        try:
+            message = _MESSAGES.read(frame)
+        except BadFrame as bad:
+            self._bad(frame, bad.reason, out)
+            return
+        self._handlers[type(message)](message, stamp, out)
+
+    def _channel(self, name: str, own: str = "") -> WireChannel:
+        """The channel of a message; one that was not asked for is for the sink to judge."""
+        channel = self._routes.get((name, own))
+        if channel is None:
+            channel = WireChannel(name, "", own) if name == "balance" else WireChannel(name, own)
+            if self._reading.captured:
+                self._routes[name, own] = channel
+        return channel
+
+    def _is_asked(self, channel: WireChannel) -> bool:
+        """Whether to keep account of it; what nobody asked for must not fill our memory."""
+        return (channel.name, channel.instrument) in self._routes
+
+    def _served(self, channel: WireChannel, stamp: Stamp, out: Sink) -> None:
+        """The first data confirms."""
+        if self._talk.unconfirmed:
+            self._confirmed(self._talk.confirm((channel,), out), stamp)
+
+    def _confirmed(self, fresh: list[WireChannel], stamp: Stamp) -> None:
+        for channel in fresh:
+            if channel.name == "heartbeat":
+                self._vitals.expect(channel.instrument, stamp.monotonic_s)
+
+    def _plain(
+        self, channel: WireChannel, message: WireMessage, stamp: Stamp, out: Sink, instrument: str = ""
+    ) -> None:
+        self._served(channel, stamp, out)
+        out.deliver(channel, message, instrument=instrument)
+
+    def _status(self, message: Status, stamp: Stamp, out: Sink) -> None:
+        self._plain(self._channel("status"), message, stamp, out)
+
+    def _rfq_match(self, message: wire.RfqMatch, stamp: Stamp, out: Sink) -> None:
+        self._plain(self._channel("rfq_matches"), message, stamp, out, message.product_id)
+
+    def _balance(self, message: wire.Balance, stamp: Stamp, out: Sink) -> None:
+        self._plain(self._channel("balance", message.account_id), message, stamp, out)
+
+    def _activate(self, message: wire.Activate, stamp: Stamp, out: Sink) -> None:
+        self._plain(self._channel(self._reading.order, message.product_id), message, stamp, out)
+
+    def _heartbeat(self, message: wire.Heartbeat, stamp: Stamp, out: Sink) -> None:
+        channel = self._channel("heartbeat", message.product_id)
+        self._served(channel, stamp, out)
+        self._vitals.beat(message.product_id, stamp.monotonic_s)
+        matches = self._routes.get(("matches", message.product_id))
+        ids = self._memory.get(matches)
+        if matches is not None and ids is not None:
+            step = ids.beat(message.last_trade_id)
+            if step is not OK:
+                out.gap(matches, "the heartbeat is ahead of the trades", missed=step.missed)
+        out.deliver(channel, message)
+
+    # Counters that never go back.
+
+    def _ticker(self, message: wire.Ticker, stamp: Stamp, out: Sink) -> None:
+        self._monotone(self._channel(self._reading.ticker, message.product_id), message, stamp, out)
+
+    def _auction(self, message: wire.Auction, stamp: Stamp, out: Sink) -> None:
+        self._monotone(self._channel("auctionfeed", message.product_id), message, stamp, out)
+
+    def _monotone(
+        self, channel: WireChannel, message: wire.Ticker | wire.Auction, stamp: Stamp, out: Sink
+    ) -> None:
+        self._served(channel, stamp, out)
+        if monotone(self._numbers.get(channel), message.sequence) is not OK:
+            out.ignored("out of order")
+            return
+        if self._is_asked(channel):
+            self._numbers[channel] = message.sequence
+        out.deliver(channel, message)
+
+    # Trades, whose ids have no holes.
+
+    def _match(self, message: wire.Match, stamp: Stamp, out: Sink) -> None:
+        if self._reading.trade != "matches":
+            self._order(message, stamp, out)
+            return
+        channel = self._channel("matches", message.product_id)
+        self._served(channel, stamp, out)
+        step = self._trade_ids(channel).trade(message.trade_id, message.sequence)
+        if step is not OK:
+            if step.kind == "duplicate":
+                out.ignored("duplicate")
+                return
+            out.gap(channel, "trade ids are missing", missed=step.missed)
+        out.deliver(channel, message)
+
+    def _last_match(self, message: wire.LastMatch, stamp: Stamp, out: Sink) -> None:
+        channel = self._channel("matches", message.product_id)
+        self._served(channel, stamp, out)
+        step = self._trade_ids(channel).history(message.trade_id, message.sequence)
+        if step is not OK:
+            out.gap(channel, "trades passed while the line was down", missed=step.missed)
+        out.deliver(channel, message)
+
+    def _trade_ids(self, channel: WireChannel) -> TradeIds:
+        ids = self._memory.get(channel)
+        if not isinstance(ids, TradeIds):
+            ids = TradeIds()
+            if self._is_asked(channel):
+                self._memory[channel] = ids
+        return ids
+
+    # Orders, whose sequence has no holes where the channel is not the user's own.
+
+    def _order(
+        self,
+        message: wire.Received | wire.Open | wire.Done | wire.Change | wire.Match,
+        stamp: Stamp,
+        out: Sink,
+    ) -> None:
+        channel = self._channel(self._reading.order, message.product_id)
+        if channel.name == "full" and self._reading.counted:
+            self._counted(channel, message, message.sequence, stamp, out)
+        else:
+            self._plain(channel, message, stamp, out)
+
+    def _counted(
+        self, channel: WireChannel, message: WireMessage, sequence: int, stamp: Stamp, out: Sink
+    ) -> None:
+        """A message of a sequence without holes; over a reconnect too, where the count says what was missed."""
+        self._served(channel, stamp, out)
+        if self._is_asked(channel):
+            last = self._numbers.get(channel)
+            step = contiguous(self._memory.get(channel) if last is None else last, sequence)
+            if step.kind == "duplicate" and last is not None:
+                out.ignored("duplicate")
+                return
+            self._numbers[channel] = self._memory[channel] = sequence
+            if step is not OK:
+                # The first number of a connection cannot be an old one: the count started again.
+                missed = step.missed if step.kind == "gap" else None
+                out.gap(channel, "the sequence has a hole", missed=missed)
+                self._broken_at[channel] = sequence
+                if self._endpoint.rest is not None:
+                    out.resync(channel)
+        out.deliver(channel, message)
+
+    def _array(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
+        try:
+            message = named(builtins(frame), self._schema)
+        except BadFrame as bad:
+            out.malformed(frame, bad.reason)
+            return
+        if isinstance(message, str):
+            out.unknown(message, frame)
+            return
+        channel = self._channel("level3", message.product_id)
+        self._counted(channel, message, message.sequence, stamp, out)
+
+    def _level3_schema(self, message: Level3Schema, stamp: Stamp, out: Sink) -> None:
+        del stamp
+        self._schema = message.schema
+        out.ignored("schema")
+
+    def fetched(self, request_id: int, reply: Reply | Failure, stamp: Stamp, out: Sink) -> None:
+        """The book by order after a gap; one that does not come is asked for again when its time is up."""
+        del stamp
+        channel = self._talk.fetched(request_id)
+        out.answered(request_id)
+        if channel is None:
+            return
+        if isinstance(reply, Failure):
+            out.error(f"book of {channel.instrument}: {reply.reason}")
+            return
+        if reply.status != _HTTP_OK:
+            out.error(f"book of {channel.instrument}: HTTP {reply.status}")
+            out.ignored("refused")
+            return
+        try:
+            book = _LEVEL3_BOOK.read(reply.body)
+        except BadFrame as bad:
+            out.malformed(reply.body, bad.reason, channel=channel)
+            return
+        if book.sequence + 1 < self._broken_at.get(channel, 0):
+            out.ignored("older than the gap")
+            out.resync(channel)
+            return
+        out.deliver(channel, msgspec.structs.replace(book, product_id=channel.instrument))
+        out.resynced(channel)
+
+    # Books by price, which have no counter.
+
+    def _snapshot(self, message: wire.Snapshot, stamp: Stamp, out: Sink) -> None:
+        channel = self._channel(self._reading.book, message.product_id)
+        self._served(channel, stamp, out)
+        why = self._stale.pop(channel, None)
+        out.deliver(channel, message)
+        if why == RESYNCING:
+            out.resynced(channel)
+
+    def _update(self, message: wire.L2Update, stamp: Stamp, out: Sink) -> None:
+        channel = self._channel(self._reading.book, message.product_id)
+        elements = len(message.changes) or 1
+        self._served(channel, stamp, out)
+        if channel in self._stale and self._is_asked_or_returning(channel):
+            out.ignored(self._stale[channel], elements)
+            return
+        out.deliver(channel, message, elements=elements)
+
+    def _is_asked_or_returning(self, channel: WireChannel) -> bool:
+        return self._stale[channel] == RESYNCING or self._is_asked(channel)
+
+    # What does not decode.
+
+    def _bad(self, frame: bytes, reason: str, out: Sink) -> None:
+        """Say what is wrong, and break the books that it may have been a part of."""
+        try:
+            fields = builtins(frame)
+        except BadFrame:
+            fields = None
+        fields = fields if isinstance(fields, dict) else {}
+        kind = fields["type"] if isinstance(fields.get("type"), str) else ""
+        if kind and kind not in _TYPES:
+            out.unknown(kind, frame)
+            return
+        channel = self._channel_of(kind, fields)
+        if channel is None:
+            out.malformed(frame, reason)
+            if not kind or kind in BOOK_TYPES:
+                for book in [book for book in self._routes.values() if book.name in BOOKS]:
+                    self._broken(book, "a frame that cannot be read may have been a part of the book", out)
+        elif channel.name not in BOOKS:
+            out.malformed(frame, reason, channel=channel)
+        else:
+            if not self._bad_book(frame, channel, out):
+                out.malformed(frame, reason, channel=channel)
+            self._broken(channel, "a part of the book cannot be read", out)
+
+    def _channel_of(self, kind: str, fields: Mapping[str, Any]) -> WireChannel | None:
+        """The channel of a message that does not decode; ``None`` where it does not say it."""
+        name = self._reading.channel_of(kind)
+        if not name or name in WHOLE:
+            return self._channel(name) if name else None
+        own = fields.get("account_id" if name == "balance" else "product_id")
+        return self._channel(name, own) if isinstance(own, str) else None
+
+    def _bad_book(self, frame: bytes, channel: WireChannel, out: Sink) -> bool:
+        """Deliver the levels that decode; returns whether only the others are to blame."""
+        saved = salvage(frame)
+        if saved is None or not saved.reasons:
+            return False
+        message = saved.message
+        out.malformed(frame, "; ".join(saved.reasons[:10]), channel=channel, elements=len(saved.reasons))
+        elements = len(message.changes) if isinstance(message, wire.L2Update) else 1
+        if elements and channel in self._stale:
+            out.ignored(self._stale[channel], elements)
+        elif elements:
+            out.deliver(channel, message, elements=elements)
+        return True
+
+    def _broken(self, channel: WireChannel, reason: str, out: Sink) -> None:
+        if self._is_asked(channel):
+            out.gap(channel, reason)
+            self._stale[channel] = RESYNCING
+            out.resync(channel)
+
+    # Answers.
+
+    def _acknowledgement(self, message: wire.Subscriptions, stamp: Stamp, out: Sink) -> None:
+        self._confirmed(self._talk.acknowledged(message, out), stamp)
+        out.ignored("acknowledgement")
+        if not self._acknowledged:
+            self._acknowledged = True
+            self._forget_the_unwanted()
+
+    def _forget_the_unwanted(self) -> None:
+        """Counters of what was given up while the line was down: they would count as missed what nobody wanted."""
+        for key in [key for key in self._memory if isinstance(key, WireChannel)]:
+            if not self._is_asked(key):
+                del self._memory[key]
+
+    def _error(self, message: wire.Error, stamp: Stamp, out: Sink) -> None:
+        del stamp
+        self._talk.refused(message, out)
+        out.ignored("error")
+
+    # Time.
+
+    def pong(self, stamp: Stamp, out: Sink) -> None:
+        """The line is alive."""
+        del out
+        self._vitals.heard(stamp.monotonic_s)
+
+    def tick(self, stamp: Stamp, out: Sink) -> None:
+        """Watch the line, the heartbeats and the request in flight."""
+        self._vitals.tick(stamp.monotonic_s, self._routes.values(), out)
+        self._talk.expire(stamp.monotonic_s, out)
+
+    def deadline(self) -> float:
+        """When to tick."""
+        return min(self._vitals.deadline(), self._talk.deadline())
+
+    def classify(self, failure: Failure) -> Verdict:
+        """No credentials travel in the handshake, so a refused one is no verdict on them."""
+        return default_verdict(failure, authenticated=False)
