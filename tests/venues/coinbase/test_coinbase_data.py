@@ -628,12 +628,22 @@ def test_product_whose_heartbeat_stays_away_is_stale_alone() -> None:
     assert silent.kinds() == ["Stale"]
 
 
-def test_line_without_any_heartbeat_is_given_up_though_other_data_comes() -> None:
+def test_product_without_heartbeats_is_stale_but_its_data_keeps_the_line() -> None:
     play, (box,) = beating(Trades("A-B"))
-    for number in range(1, 11):
+    for number in range(1, 31):
         play.advance(1.0)
         play.server(match(number, product="A-B"))
-    assert play.line().state.lost_reason == "no heartbeat came for 10 s"
+    assert play.line().state.lost_reason is None
+    assert box.kinds().count("Stale") == 1
+
+
+def test_line_without_any_message_is_given_up_though_it_answers_pings() -> None:
+    play, (box,) = beating(Trades("A-B"))
+    for _ in range(10):
+        play.advance(1.0)
+        play.line().pong()
+    play.advance(1.0)
+    assert play.line().state.lost_reason == "no message came for 10 s, not even a heartbeat"
     assert "Stale" in box.kinds()
 
 

@@ -422,7 +422,7 @@ class CoinbaseProtocol:
     def pong(self, stamp: Stamp, out: Sink) -> None:
         """The line is alive."""
         del out
-        self._vitals.heard(stamp.monotonic_s)
+        self._vitals.ponged(stamp.monotonic_s)
 
     def tick(self, stamp: Stamp, out: Sink) -> None:
         """Watch the line, the heartbeats and the request in flight."""

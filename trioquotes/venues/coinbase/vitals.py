@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,7 +18,7 @@ PONG_WITHIN_S: Final = 5.0
 BEAT_STALE_S: Final = 5.0
 """A product whose heartbeat, due every second, stays away for this long is stale."""
 BEAT_DEAD_S: Final = 10.0
-"""With no heartbeat of any product for this long the feed behind the line is dead, pongs or not.
+"""With no message at all for this long, though heartbeats are due, the feed is dead: pongs or not.
 
 *Source:* Exchange, WebSocket channels, "Heartbeat channel".
 """
@@ -26,15 +27,21 @@ _LINE: Final = "line"
 
 
 class Vitals:
-    """Watches the line by its frames, each product by its heartbeat, the feed by all heartbeats together."""
+    """Watches the line by frames and pongs, the feed behind it by frames, each product by its heartbeat."""
 
     def __init__(self) -> None:
         self._watch = Watch(QUIET_S, PONG_WITHIN_S)
         self._beats: Beats[str] = Beats(BEAT_STALE_S)
         self._pulse: Beats[str] = Beats(BEAT_DEAD_S)
+        self._frame_s = -math.inf
 
     def heard(self, now_s: float) -> None:
-        """A frame or a pong came."""
+        """A frame came."""
+        self._watch.heard(now_s)
+        self._frame_s = now_s
+
+    def ponged(self, now_s: float) -> None:
+        """A pong came: the line is alive, which says nothing of the feed."""
         self._watch.heard(now_s)
 
     def expect(self, product: str, now_s: float) -> None:
@@ -51,7 +58,6 @@ class Vitals:
     def beat(self, product: str, now_s: float) -> None:
         """A heartbeat came."""
         self._beats.heard(product, now_s)
-        self._pulse.heard(_LINE, now_s)
 
     def tick(self, now_s: float, channels: Iterable[WireChannel], out: Sink) -> None:
         """Ask for a pong, say what is stale, give up what is dead."""
@@ -65,8 +71,9 @@ class Vitals:
         for channel in channels:
             if channel.instrument in silent:
                 out.stale(channel, silent[channel.instrument])
+        self._pulse.heard(_LINE, self._frame_s)
         for _, beat_s in self._pulse.check(now_s):
-            out.lost(f"no heartbeat came for {beat_s:.0f} s")
+            out.lost(f"no message came for {beat_s:.0f} s, not even a heartbeat")
 
     def deadline(self) -> float:
         """When to tick."""
