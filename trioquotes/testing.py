@@ -29,7 +29,7 @@ from trioquotes.events import Event
 from trioquotes.simulator.server import Simulator
 from trioquotes.topics import Topic
 
-__all__ = ["Served", "World", "open_world"]
+__all__ = ["EPOCH_NS", "Served", "World", "open_world"]
 
 EPOCH_NS = 1_700_000_000_000_000_000
 """When every world begins, in Unix nanoseconds: 2023-11-14 22:13:20 UTC."""

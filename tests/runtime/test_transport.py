@@ -68,7 +68,7 @@ async def test_a_line_that_its_user_found_dead_is_closed_at_once(
 
     with trio.fail_after(5):
         start_s = trio.current_time()
-        with pytest.raises(LineFailed, match="no pong"):
+        with pytest.RaisesGroup(pytest.RaisesExc(LineFailed, match="no pong")):
             async with connected(connector_type, script) as (line, _):
                 await line.receive()
                 raise LineFailed(Failure("stream", "no pong"))

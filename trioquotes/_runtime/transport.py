@@ -40,7 +40,7 @@ from trioquotes._runtime.tls import default_context, start_tls
 from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
 from trioquotes.errors import InternalError, UsageError
 
-__all__ = ["PlainConnector", "TapConnector"]
+__all__ = ["PlainConnector", "TapConnector", "connect"]
 
 GOODBYE, ABNORMAL, SWITCHED = 1000, 1006, 101
 
