@@ -107,7 +107,7 @@ class Sink(Protocol):
         """Well-formed elements of an unknown type: ignored as ``unknown type`` and noticed as ``Unknown``."""
 
     def confirmed(self, channels: Iterable[WireChannel]) -> None:
-        """The server serves these; those that were not asked are passed over."""
+        """The server serves these; those neither wanted nor asked here, refused or withdrawn are passed over."""
 
     def rejected(self, channel: WireChannel, reason: str, kind: RejectionKind = "refused") -> None:
         """The server refused this one for good, unless ``kind`` is ``timeout``: then it is tried again."""
@@ -240,4 +240,7 @@ class Venue(ABC):
 
     @abstractmethod
     def offline_topics(self, channel: WireChannel, native: bool) -> Sequence[Topic[Event]]:
-        """The topics that captured messages of this channel are decoded to; empty if none."""
+        """The topics that captured messages of this channel are decoded to; empty if none.
+
+        For a channel that carries several instruments ``channel.instrument`` is the message's own.
+        """

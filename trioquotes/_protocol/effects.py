@@ -228,9 +228,10 @@ class Send:
 
     Attributes:
         frame: the text to send; it may hold a signature, so ``repr`` hides it.
-        id: the venue's own number for it, unique on its connection.
+        id: the venue's own number for it, unique on its connection among requests and fetches.
         asks: channels that count as asked from now on.
-        withdraws: channels that no longer count as asked; one that is still wanted is asked for again.
+        withdraws: channels that no longer count as asked; one that is still wanted is asked for again, and what
+            comes of its old subscription is discarded by the protocol until the new snapshot.
         resyncs: channels whose fresh snapshot this request brings.
         cost: what it is charged.
         answer_within_s: with no answer by then, what it asked for counts as unanswered and is tried again.
