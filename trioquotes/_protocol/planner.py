@@ -74,18 +74,18 @@ class Planner:
         for topic, feed in list(self.feeds.items()):
             if feed.ended is not None or not feed.outlets:
                 del self.feeds[topic]
-        channels: dict[WireChannel, None] = {}
+        takers: dict[WireChannel, list[Feed]] = {}
         for feed in self.feeds.values():
-            channels.update(dict.fromkeys(feed.serving.channels))
-        plan = self.venue.plan(tuple(channels), self.options) if channels else {}
+            for channel in dict.fromkeys(feed.serving.channels):
+                takers.setdefault(channel, []).append(feed)
+        plan = self.venue.plan(tuple(takers), self.options) if takers else {}
         for lane in plan:
             if lane not in self.lanes:
                 self.lanes[lane] = LaneState(self.venue.name, lane, raw=self._raw)
-        owners = self._owners(plan, channels)
+        owners = self._owners(plan, takers)
         for lane, state in self.lanes.items():
             carried = tuple(plan.get(lane, ()))
-            takers = {channel: self._takers(channel) for channel in carried if owners.get(channel) == lane}
-            state.route(carried, takers)
+            state.route(carried, {c: takers[c] for c in carried if owners.get(c) == lane})
 
     def _acquaint(self, feed: Feed) -> None:
         """A book's snapshot comes once a channel: a feed that is late for it starts from another's book."""
@@ -114,6 +114,3 @@ class Planner:
         """The lane that carries the channel for its own sake, whatever else is wanted."""
         alone = self.venue.plan((channel,), self.options)
         return next((lane for lane in lanes if channel in alone.get(lane, ())), lanes[0])
-
-    def _takers(self, channel: WireChannel) -> list[Feed]:
-        return [feed for feed in self.feeds.values() if channel in feed.serving.channels]
