@@ -1,0 +1,166 @@
+"""The project's chores as nox sessions; ``python -m nox -s tests`` is the one that everybody needs.
+
+Sessions that run the package install the wheel that users get, built once per run of nox, so that a file
+missing from it is noticed. Only interpreters that are on the machine are used; nothing downloads one.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+from nox.command import CommandFailed
+
+nox.needs_version = (
+    ">=2026.10"  # finds interpreters by running them, so that a dead pyenv shim counts as missing
+)
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+SUPPORTED = nox.project.python_versions(PROJECT)
+MAIN = f"{sys.version_info[0]}.{sys.version_info[1]}"
+SCRATCH = ROOT / ".nox" / "_scratch"
+
+MEASURE = "TRIOQUOTES_MEASURE"
+"""Environment variable: if set, ``tests`` measures coverage on one interpreter and ``coverage`` only judges it."""
+
+PURE = ("*/trioquotes/_protocol/*", "*/trioquotes/venues/*", "*/trioquotes/books.py")
+PURE_PERCENT = 98  # it decides about money and state and needs no I/O: no excuse for what no test reaches
+REST_PERCENT = 90  # it meets sockets, terminals and files: some branches only fail on real machines
+
+# pip rather than uv: it honours pip.conf, where many have their only index. `nox -db uv` works as well.
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "typing", "docs", "tests"]
+nox.options.error_on_missing_interpreters = False  # nox's default differs where CI is set
+nox.options.download_python = "never"
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+
+
+def _show_pyenv() -> None:
+    """Put what pyenv keeps on the path: its shims run only the versions that are active here."""
+    kept = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    folders = [str(folder) for version in SUPPORTED for folder in sorted(kept.glob(f"{version}.*/bin"))]
+    os.environ["PATH"] = os.pathsep.join([*folders, os.environ.get("PATH", "")])
+
+
+_show_pyenv()
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@functools.cache
+def _empty(name: str) -> Path:
+    """A folder that is empty when this run of nox first asks for it."""
+    folder = SCRATCH / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _each(session: nox.Session, *commands: tuple[str, ...], env: dict[str, str] | None = None) -> None:
+    """Run every command, also after one that failed, so that one run tells all."""
+    failed = []
+    for command in commands:
+        try:
+            session.run(*command, env=env)
+        except CommandFailed:
+            failed.append(" ".join(command))
+    if failed:
+        session.error("; ".join(failed))
+
+
+def _install(session: nox.Session, *requirements: str) -> None:
+    """Install the wheel, its dependencies and the requirements; `nox -R` skips this, `nox -r` does not."""
+    folder = _empty("wheel")
+    if not any(folder.glob("*.whl")):
+        if session.venv_backend == "uv":
+            session.run("uv", "build", "--wheel", "--quiet", "--out-dir", str(folder), external=True)
+        else:
+            session.run(
+                "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), "."
+            )
+    (wheel,) = folder.glob("*.whl")
+    session.install(*PROJECT["project"]["dependencies"], *requirements)
+    session.install(
+        "--force-reinstall", "--no-deps", str(wheel)
+    )  # its version stays the same while its content changes
+
+
+def _pytest(session: nox.Session, *, measured: bool = False) -> None:
+    """Run the suite, or what the positional arguments say, against the installed wheel."""
+    arguments = session.posargs or ["-n", str(min(os.cpu_count() or 1, 4))]
+    # Not `python -m`: that puts the source tree before the wheel on the import path.
+    pytest = shutil.which("pytest", path=session.bin) or "pytest"
+    if measured:
+        session.run(
+            "coverage", "run", pytest, *arguments, env={"COVERAGE_FILE": str(_empty("coverage") / "data")}
+        )
+    else:
+        session.run("pytest", *arguments)
+
+
+@nox.session(python=SUPPORTED)
+def tests(session: nox.Session) -> None:
+    """The whole suite on every supported interpreter found; missing ones are skipped. Takes pytest's arguments."""
+    _install(session, *_group("test"))
+    _pytest(session, measured=bool(os.environ.get(MEASURE)) and session.python == MAIN)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Branch coverage of the suite on this interpreter, with a gate for the pure core and one for the rest."""
+    data = SCRATCH / "coverage" / "data"
+    if os.environ.get(MEASURE) and any(data.parent.glob("data*")):
+        session.install(*(need for need in _group("test") if need.startswith("coverage")))
+    else:
+        _install(session, *_group("test"))
+        _pytest(session, measured=True)
+    env = {"COVERAGE_FILE": str(data)}
+    session.run("coverage", "combine", env=env)
+    pure = ",".join(PURE)
+    _each(
+        session,
+        ("coverage", "report", f"--include={pure}", f"--fail-under={PURE_PERCENT}"),
+        ("coverage", "report", f"--omit={pure}", f"--fail-under={REST_PERCENT}"),
+        env=env,
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and format, and the rules about trio that ruff lacks."""
+    session.install(*_group("lint"))
+    _each(
+        session,
+        ("ruff", "check", *session.posargs),
+        ("ruff", "format", "--check"),
+        ("flake8", "--isolated", "--select=ASYNC", "trioquotes", "tests"),
+    )
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Types: mypy on package and tests, pyright on the package and on what its users may write."""
+    session.install(*PROJECT["project"]["dependencies"], *_group("typing"))
+    _each(session, ("mypy", *session.posargs), ("pyright",))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site in docs/_build/html, with every warning an error, and its examples run."""
+    _install(session, *_group("docs"))
+    strictly = ("sphinx-build", "--fail-on-warning", "--nitpicky", "--quiet")
+    _each(session, *((*strictly, "-b", name, "docs", f"docs/_build/{name}") for name in ("html", "doctest")))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The demo: sessions to local simulators of the venues. Takes its arguments, ``--seconds 20`` by default."""
+    _install(session)
+    session.run("trioquotes", "demo", *(session.posargs or ["--seconds", "20"]))

@@ -1,0 +1,87 @@
+"""The line that says how it goes."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from trioquotes.cli.numbers import many
+from trioquotes.cli.statusline import EVERY_S, Rate, StatusLine, age, clock
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation
+
+
+def test_rate_is_over_the_last_seconds() -> None:
+    rate = Rate(window_s=5.0)
+    assert rate.per_s(0.0) == 0.0
+    rate.add(10, 100.0)
+    assert rate.per_s(100.1) == 10.0, "over not less than a second"
+    rate.add(10, 102.0)
+    assert rate.per_s(104.0) == 5.0
+    assert rate.per_s(106.0) == 2.0
+    assert rate.per_s(200.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.04, "0.0 s"), (9.96, "10.0 s"), (10, "10 s"), (119, "119 s"), (600, "10 min")]
+)
+def test_age(seconds: float, said: str) -> None:
+    assert age(seconds) == said
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(5.9, "0:05"), (754, "12:34"), (3723, "1:02:03")])
+def test_clock(seconds: float, said: str) -> None:
+    assert clock(seconds) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 gaps"), (1, "1 gap"), (1000, "1,000 gaps")])
+def test_many(count: int, said: str) -> None:
+    assert many(count, "gap") == said
+
+
+async def test_the_line_is_redrawn_cut_to_the_screen_and_taken_away(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    status = StatusLine(lambda: "x" * 200 + "\n", shared=True)
+    with trio.move_on_after(EVERY_S * 1.5):
+        await status.run()
+    line = "\r\x1b[K" + "x" * 77
+    assert terminal.getvalue() == line + line + "\r\x1b[K"
+
+
+async def test_the_line_makes_room_only_on_a_shared_screen(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for shared, expected in ((True, "\r\x1b[Kx\r\x1b[K"), (False, "\r\x1b[Kx")):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stderr", terminal)
+        status = StatusLine(lambda: "x", shared=shared)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(status.run)
+            await wait_all_tasks_blocked()
+            status.make_room()
+            status.make_room()
+            assert terminal.getvalue() == expected
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+async def test_no_terminal_gets_no_line(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    nowhere = Terminal() if term == "dumb" else io.StringIO()
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("sys.stderr", nowhere)
+    await StatusLine(lambda: "x", shared=False).run()
+    assert nowhere.getvalue() == ""

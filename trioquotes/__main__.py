@@ -1,0 +1,12 @@
+"""``python -m trioquotes`` is the command ``trioquotes``."""
+
+from __future__ import annotations
+
+import sys
+
+from trioquotes.cli import main
+
+__all__: list[str] = []
+
+if __name__ == "__main__":
+    sys.exit(main())

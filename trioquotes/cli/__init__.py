@@ -1,0 +1,168 @@
+"""The command ``trioquotes``: one module per command, loaded when it is used.
+
+Exit codes: 0 done, 1 a session error said in one line, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import attrs
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from trioquotes.cli.exits import DONE, USAGE, ClosedOutput, judge, say
+from trioquotes.cli.output import closed_output
+
+__all__ = ["main"]
+
+
+@attrs.frozen
+class _Command:
+    """What the list of commands and a command's own help say, without loading its module.
+
+    Attributes:
+        line: what it does.
+        usage: its words.
+        examples: whole command lines.
+        note: what else to know.
+    """
+
+    line: str
+    usage: str
+    examples: tuple[str, ...]
+    note: str
+
+    @property
+    def epilogue(self) -> str:
+        """What stands below the options."""
+        lines = "".join(f"\n  trioquotes {example}" for example in self.examples)
+        return f"Examples:{lines}\n\n{self.note}\n\n--debug shows a traceback where otherwise one line says what went wrong."
+
+
+COMMANDS = {
+    "demo": _Command(
+        "Watch simulated venues stream through real sessions.",
+        "[--seconds S] [--plain]",
+        ("demo", "demo --seconds 20", "demo --plain | tee demo.txt"),
+        "A line is dropped on purpose now and then, so that the recovery can be seen: the notices say what may have"
+        " been missed, and a book shows nothing until it is right again.",
+    ),
+    "stream": _Command(
+        "Print live events of a venue, one JSON object per line.",
+        "VENUE TOPIC INSTRUMENT... [OPTIONS]",
+        (
+            "stream coinbase trades BTC-USD",
+            "stream coinbase books BTC-USD ETH-USD --seconds 60 > books.jsonl",
+            "stream coinbase matches BTC-USD --native --count 10",
+            "stream coinbase quotes BTC/USD --endpoint ws://127.0.0.1:8765",
+        ),
+        "Prices and sizes are texts with every digit of the venue's. Credentials are read from the environment, under"
+        " the venue's name: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE.",
+    ),
+    "simulate": _Command(
+        "Serve a simulated venue, or play a capture, until Ctrl-C.",
+        "VENUE [OPTIONS]",
+        (
+            "simulate coinbase --port 8765",
+            "simulate coinbase --tls --seed 7 --rate 100",
+            "simulate coinbase --capture session.jsonl --speed max",
+        ),
+        "The first line on standard output is: listening on ws://HOST:PORT",
+    ),
+    "decode": _Command(
+        "Decode a file of captured frames without a network.",
+        "VENUE FILE [--native] [--books] [--independent]",
+        (
+            "decode coinbase capture.jsonl",
+            "decode coinbase capture.jsonl --books",
+            "decode coinbase - --native < capture.jsonl",
+        ),
+        "The ledger is the last line on standard error, one JSON object: elements = delivered + folded + all ignored"
+        " + malformed.",
+    ),
+    "venues": _Command(
+        "Show what is supported: topics, channels, endpoints, limits.",
+        "[VENUE] [--json]",
+        ("venues", "venues coinbase", "venues --json"),
+        "A topic works the same at every venue; a channel is the venue's own, for `stream --native`.",
+    ),
+}
+
+HELP = """Typed market data and private account events over WebSocket.
+
+`trioquotes COMMAND --help` says more. Every command takes --debug: a traceback where otherwise one line says what \
+went wrong. Exit codes: 0 done, 1 a session error, 2 wrong usage, 130 Ctrl-C."""
+
+
+class _Console(Console):
+    """A console that lets the command end when nobody reads any more, where rich exits by itself."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the command line ends quietly with."""
+        raise ClosedOutput
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; every end but a good one leaves by ``SystemExit``.
+
+    Args:
+        argv: the words after the program's name; ``None`` takes those it was started with.
+
+    Raises:
+        SystemExit: with the exit code, where that is not 0.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    words, debug = _without_debug(words)
+    try:
+        code = _run(words)
+    except BaseException as error:  # noqa: BLE001  # said in one line, and in the exit code
+        code = judge(error, debug=debug)
+    if code:
+        sys.exit(code)
+
+
+def _run(words: list[str]) -> int:
+    if sys.stdout is None:  # closed before the start: nobody reads
+        raise ClosedOutput
+    app = _app()
+    try:
+        with closed_output():
+            code = app(words, console=_Console(highlight=False))
+            sys.stdout.flush()
+    except CycloptsError as error:
+        say(f"trioquotes: {error} (--help shows what there is)")
+        return USAGE
+    return DONE if code is None else int(code)
+
+
+def _app() -> App:
+    app = App(
+        name="trioquotes",
+        help=HELP,
+        version=lambda: version("trioquotes"),
+        help_format="plaintext",
+        default_parameter=Parameter(negative=()),
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, command in COMMANDS.items():
+        app.command(
+            f"trioquotes.cli.{name}:{name}",
+            name=name,
+            help=command.line,
+            usage=f"Usage: trioquotes {name} {command.usage}",
+            help_epilogue=command.epilogue,
+        )
+    return app
+
+
+def _without_debug(words: list[str]) -> tuple[list[str], bool]:
+    """The words without ``--debug``, wherever it stood before ``--``, and whether it was there."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != "--debug"]
+    return kept + words[end:], len(kept) < end

@@ -1,0 +1,73 @@
+"""Standard output as a pipe for other programs: whole lines at once, never in the event loop's way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Iterator
+
+import trio
+
+from trioquotes.cli.exits import ClosedOutput
+
+__all__ = ["Output", "closed_output"]
+
+
+@contextlib.contextmanager
+def closed_output() -> Iterator[None]:
+    """Turn a broken pipe inside the block into ``ClosedOutput``."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ClosedOutput from None
+
+
+class Output:
+    """Standard output, past Python's buffers: what was written has left when the call returns.
+
+    A reader that stops reading (a pager) blocks the call, so :meth:`send` makes it in a thread, and a thread
+    that is stuck in it holds no lock which the interpreter would wait for at its end.
+    """
+
+    def __init__(self) -> None:
+        try:
+            sys.stdout.flush()
+            self._fd: int | None = sys.stdout.fileno()
+        except (OSError, ValueError):
+            self._fd = None  # no file below: somebody captures what is printed
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether people look at it."""
+        return self._fd is not None and os.isatty(self._fd)
+
+    def write(self, text: str) -> None:
+        """Write now.
+
+        Raises:
+            ClosedOutput: nobody reads any more.
+        """
+        with closed_output():
+            if self._fd is None:
+                sys.stdout.write(text)
+                return
+            data = memoryview(text.encode())
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+    async def send(self, text: str) -> None:
+        """Write in a thread; a cancelled call returns at once, with the thread left to itself.
+
+        Raises:
+            ClosedOutput: nobody reads any more.
+        """
+        await trio.to_thread.run_sync(self.write, text, abandon_on_cancel=True)
+
+    async def wait_closed(self) -> None:
+        """Wait until nobody reads any more, where the system tells; for ever elsewhere."""
+        if self._fd is None or sys.platform != "linux" or not stat.S_ISFIFO(os.fstat(self._fd).st_mode):
+            await trio.sleep_forever()
+        else:
+            await trio.lowlevel.wait_readable(self._fd)  # a pipe's writing end only ever wakes with an error

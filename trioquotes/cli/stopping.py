@@ -1,0 +1,93 @@
+"""Ending a command from outside, by Ctrl-C, by SIGTERM or by the clock, so that its sessions say goodbye.
+
+While a session opens, Ctrl-C is Python's own ``KeyboardInterrupt`` in the main task, where it is an ordinary
+exception of the session's block. While it runs, the signal ends the waiting inside the block and the block
+ends as if the work were done. A second Ctrl-C meets the default handler again and cuts the goodbye short.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import trio
+
+from trioquotes.cli.exits import DONE, INTERRUPTED, TERMINATED
+
+__all__ = ["Stop", "run", "stoppable"]
+
+GRACE_S = 1.0
+"""What a stop leaves to output that is being written: enough for a reader that reads, none for one that does not."""
+
+SIGNALS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+
+
+class Stop:
+    """Whether and why the work is to end.
+
+    Attributes:
+        requested: whether it is.
+        exit_code: of the signal that asked for it; 0 for the clock.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.exit_code = DONE
+        self._event = trio.Event()
+        self._scopes: dict[trio.CancelScope, float] = {}
+
+    def request(self, exit_code: int = DONE) -> None:
+        """End the work; the first request says why."""
+        if not self.requested:
+            self.requested = True
+            self.exit_code = exit_code
+            self._event.set()
+            for scope, grace_s in self._scopes.items():
+                scope.deadline = trio.current_time() + grace_s
+
+    async def wait(self) -> None:
+        """Wait for the request."""
+        await self._event.wait()
+
+    @contextmanager
+    def ending(self, grace_s: float = 0.0) -> Iterator[trio.CancelScope]:
+        """A block that is cancelled so many seconds after a stop was requested."""
+        with trio.CancelScope() as scope:
+            if self.requested:
+                scope.deadline = trio.current_time() + grace_s
+            self._scopes[scope] = grace_s
+            try:
+                yield scope
+            finally:
+                del self._scopes[scope]
+
+    async def watch(self, signals: AsyncIterator[int]) -> None:
+        """Request a stop at the first signal."""
+        async for number in signals:
+            self.request(SIGNALS[signal.Signals(number)])
+            return
+
+    async def watch_clock(self, seconds: float) -> None:
+        """Request a stop when the time is up."""
+        await trio.sleep(seconds)
+        self.request()
+
+
+@asynccontextmanager
+async def stoppable(seconds: float | None = None) -> AsyncIterator[Stop]:
+    """A block in which Ctrl-C, SIGTERM and the clock are requests to :class:`Stop`."""
+    with trio.open_signal_receiver(*SIGNALS) as signals:
+        async with trio.open_nursery() as nursery:
+            stop = Stop()
+            nursery.start_soon(stop.watch, signals)
+            if seconds is not None:
+                nursery.start_soon(stop.watch_clock, seconds)
+            yield stop
+            nursery.cancel_scope.cancel()
+
+
+def run(work: Callable[[], Awaitable[int]]) -> int:
+    """Run a command's work on trio; Ctrl-C comes at checkpoints of the main task only."""
+    code: int = trio.run(work, restrict_keyboard_interrupt_to_checkpoints=True)
+    return code
