@@ -132,7 +132,7 @@ async def open_world(seed: int = 0) -> AsyncIterator[World]:
     async with trio.open_nursery() as nursery:
         try:
             yield World(seed, nursery)
-        except BaseException as error:  # noqa: BLE001  # raised again below, outside of our nursery's groups
+        except BaseException as error:  # noqa: BLE001, ASYNC103  # raised again below, outside of our nursery's groups
             body_error = error
         nursery.cancel_scope.cancel()
     if body_error is not None:

@@ -61,27 +61,36 @@ async def test_the_line_is_redrawn_cut_to_the_screen_and_taken_away(
     assert terminal.getvalue() == line + line + "\r\x1b[K"
 
 
-async def test_the_line_makes_room_only_on_a_shared_screen(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("shared", [True, False])
+async def test_the_line_stays_away_while_a_shared_screen_is_written_to(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    for shared, expected in ((True, "\r\x1b[Kx\r\x1b[K"), (False, "\r\x1b[Kx")):
-        terminal = Terminal()
-        monkeypatch.setattr("sys.stderr", terminal)
-        status = StatusLine(lambda: "x", shared=shared)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(status.run)
-            await wait_all_tasks_blocked()
-            status.make_room()
-            status.make_room()
-            assert terminal.getvalue() == expected
-            nursery.cancel_scope.cancel()
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    status = StatusLine(lambda: "x", shared=shared)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(status.run)
+        await wait_all_tasks_blocked()
+        with status.aside():
+            await trio.sleep(EVERY_S * 2.5)
+            assert terminal.getvalue() == ("\r\x1b[Kx\r\x1b[K" if shared else "\r\x1b[Kx" * 3)
+        await trio.sleep(EVERY_S)
+        assert terminal.getvalue().endswith("\r\x1b[Kx")
+        nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("term", ["dumb", "xterm"])
-async def test_no_terminal_gets_no_line(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
-    nowhere = Terminal() if term == "dumb" else io.StringIO()
+@pytest.mark.parametrize(
+    ("stream", "term", "is_on"),
+    [
+        (Terminal, "xterm", True),
+        (Terminal, "dumb", False),
+        (io.StringIO, "xterm", False),
+    ],
+)
+def test_only_a_terminal_gets_a_line(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], term: str, is_on: bool
+) -> None:
     monkeypatch.setenv("TERM", term)
-    monkeypatch.setattr("sys.stderr", nowhere)
-    await StatusLine(lambda: "x", shared=False).run()
-    assert nowhere.getvalue() == ""
+    monkeypatch.setattr("sys.stderr", stream())
+    assert StatusLine(lambda: "x", shared=False).is_on is is_on

@@ -216,6 +216,28 @@ def test_a_terminal_shows_the_progress(url: str, tmp_path: Path, shared: bool) -
     assert all(line.startswith("{") for line in lines), "an event never shares its line with the progress"
 
 
+@posix
+def test_a_terminal_shows_why_it_does_not_connect(tmp_path: Path) -> None:
+    import pty  # noqa: PLC0415  # not everywhere
+
+    ours, theirs = pty.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["stream", "coinbase", "trades", "BTC-USD", "--endpoint", f"ws://127.0.0.1:{port}"]
+    with running(*words, cwd=tmp_path, stderr=theirs, env={"TERM": "xterm"}) as process:
+        os.close(theirs)
+        shown = ""
+        while "attempt 1 failed" not in shown:
+            shown += os.read(ours, 65536).decode()
+        process.send_signal(signal.SIGINT)
+        shown += _read_all(ours)
+        assert process.wait(PATIENCE_S) == 130
+    assert shown.index("trades BTC-USD | connecting, 0.") < shown.index(
+        "trades BTC-USD | attempt 1 failed: Conn"
+    )
+    assert shown.endswith("\r\x1b[K"), "the line is taken away"
+
+
 def _read_all(fd: int) -> str:
     shown = b""
     while True:

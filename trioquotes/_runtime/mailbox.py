@@ -111,6 +111,7 @@ class Subscription:
         """Queue an event; the overflow policy decides what happens when the buffer is full."""
         if self.error is not None:
             return
+        key: object = None
         if self.overflow == "latest":
             key = self.topic.latest_key(event)
             cell = self.latest.get(key)

@@ -175,7 +175,7 @@ class Session:
         running, self._running = self._running, None
         if running is None:
             raise UsageError("this session is not entered")
-        return await running.__aexit__(kind, error, traceback)
+        return await running.__aexit__(kind, error, traceback)  # noqa: ASYNC102  # the block itself shields and bounds
 
     def _engine(self) -> Engine:
         connector = self._connector
@@ -207,7 +207,7 @@ class Session:
                     with engine.body_scope:
                         await self._opened(engine, mailbox, nursery)
                         yield Stream(engine, mailbox)
-                except BaseException as error:  # noqa: BLE001  # raised again below, once the lines are closed
+                except BaseException as error:  # noqa: BLE001, ASYNC103  # raised again below, once the lines are closed
                     body_error = error
                 if body_error is not None and _holds_cancelled(body_error):
                     nursery.cancel_scope.cancel()
@@ -215,7 +215,7 @@ class Session:
                     engine.close()
                     # Each line bounds its own goodbye; this is for one that does not keep to it.
                     nursery.cancel_scope.deadline = trio.current_time() + self._settings.close_timeout_s + 1.0
-        except BaseException as error:  # noqa: BLE001  # the body's own exception goes before what ended the nursery
+        except BaseException as error:  # noqa: BLE001, ASYNC103, ASYNC104  # the body's own exception goes before what ended the nursery
             if body_error is None:
                 raise _sole(error) from None
         finally:

@@ -100,7 +100,7 @@ class _SocketLine(ABC, Generic[W]):
                     await self._say_goodbye(self._connection)
         finally:
             self._children.cancel()
-            await close_now(self.wire)
+            await close_now(self.wire)  # noqa: ASYNC102  # it shields itself
 
     @property
     def sound(self) -> bool:
@@ -386,7 +386,7 @@ class TapConnector:
                 try:
                     await line.open(nursery, address, deadline)
                     yield line
-                except BaseException as error:  # noqa: BLE001  # raised below, where no group is made of it
+                except BaseException as error:  # noqa: BLE001, ASYNC103  # raised below, where no group is made of it
                     left = error
                 cancelled = isinstance(left, trio.Cancelled) or trio.current_effective_deadline() == -math.inf
                 given_up = isinstance(left, LineFailed) and line.sound
@@ -427,4 +427,4 @@ async def connect(
         raise LineFailed(Failure(stage, describe(error))) from error
     finally:
         if not done and stream is not None:
-            await close_now(stream)
+            await close_now(stream)  # noqa: ASYNC102  # it shields itself

@@ -70,7 +70,7 @@ class Wire(trio.abc.Stream, ABC):
             await self._stream.send_all(data)
         except (trio.Cancelled, KeyboardInterrupt):
             self.poisoned = True
-            await close_now(self._stream)
+            await close_now(self._stream)  # noqa: ASYNC102  # it shields itself
             raise
         finally:
             if data[0] & OPCODE_BITS == CLOSE_OPCODE:

@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words, debug = _without_debug(words)
     try:
         code = _run(words)
-    except BaseException as error:  # noqa: BLE001  # said in one line, and in the exit code
+    except (KeyboardInterrupt, Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # said in one line, and in the exit code
         code = judge(error, debug=debug)
     if code:
         sys.exit(code)

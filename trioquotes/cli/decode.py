@@ -23,7 +23,7 @@ from trioquotes.cli.lines import event_lines, ledger_line
 from trioquotes.cli.output import Output
 from trioquotes.errors import CaptureError, UsageError
 
-__all__ = ["CapturedLine", "decode", "read_lines"]
+__all__ = ["CapturedLine", "book_line", "decode", "read_lines"]
 
 WRITE_CHARS = 64 * 1024
 """How much text is gathered before it is written."""

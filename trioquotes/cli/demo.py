@@ -82,14 +82,14 @@ def demo(
     if seconds is not None:
         positive("--seconds", seconds)
     output = Output()
-    is_live = not plain and output.is_terminal and os.environ.get("TERM", "dumb") != "dumb"
+    is_live = not plain and output.is_terminal and os.environ.get("TERM") not in {"dumb", "unknown"}
     return run(partial(_demo, output, seconds, is_live=is_live))
 
 
 async def _demo(output: Output, seconds: float | None, *, is_live: bool) -> int:
     board = Board(trio.current_time())
     tls = local_tls()
-    async with stoppable(seconds) as stop, AsyncExitStack() as stack:
+    async with stoppable(seconds, output) as stop, AsyncExitStack() as stack:
         places = [await _open(stack, name, tls.server) for name in SIMULATORS if name in VENUES]
         for place in places:
             for instrument in place.instruments:
@@ -98,7 +98,6 @@ async def _demo(output: Output, seconds: float | None, *, is_live: bool) -> int:
             show = _show_live if is_live else partial(_show_plain, output)
             nursery.start_soon(show, board, name="show")
             nursery.start_soon(_drop_lines, places, board, seconds, name="drop lines")
-            nursery.start_soon(_end_with_reader, output, stop, name="watch standard output")
             await _sessions(places, board, tls.client_context(), stop)
             nursery.cancel_scope.cancel()
     output.write("".join(line + "\n" for line in summary(board, trio.current_time())))
@@ -151,11 +150,6 @@ async def _drop_lines(places: list[_Place], board: Board, seconds: float | None)
             board.drop(text, trio.current_time())
             oldest.cut()
         await trio.sleep(DROP_EVERY_S)
-
-
-async def _end_with_reader(output: Output, stop: Stop) -> None:
-    await output.wait_closed()
-    stop.request()
 
 
 async def _show_live(board: Board) -> None:

@@ -147,7 +147,8 @@ async def _simulate(simulator: Simulator[Any], host: str, port: int, *, tls: boo
             output.write(f"listening on {url}\n")
             if path is not None:
                 output.write(f"trust it with --ca {path}\n")
-            nursery.start_soon(status.run, name="status line")
+            if status.is_on:
+                nursery.start_soon(status.run, name="status line")
             await stop.wait()
             nursery.cancel_scope.cancel()
     say(f"{simulator.venue}: {figures()}")

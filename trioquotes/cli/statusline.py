@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import trio
 
@@ -65,23 +65,25 @@ def clock(seconds: float) -> str:
 
 
 class StatusLine:
-    """Redraws a line on standard error; does nothing where that is no terminal.
+    """Redraws a line on standard error.
 
     Args:
         text: what to show, asked each time.
         shared: whether standard output goes to the same screen, so that the line must make room for it.
+
+    Attributes:
+        is_on: whether standard error is a terminal that can redraw a line.
     """
 
     def __init__(self, text: Callable[[], str], *, shared: bool) -> None:
         self._text = text
         self._shared = shared
         self._shown = False
+        self._is_aside = False
         self.is_on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     async def run(self) -> None:
-        """Redraw until cancelled, then leave an empty line behind."""
-        if not self.is_on:
-            return
+        """Redraw until cancelled, then leave an empty line behind; only where :attr:`is_on`."""
         try:
             while True:
                 self._draw()
@@ -89,10 +91,16 @@ class StatusLine:
         finally:
             self.clear()
 
-    def make_room(self) -> None:
-        """Called before anything is written to the same screen."""
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """A block in which something is written to standard output: the line is away where both share a screen."""
+        self._is_aside = self._shared
         if self._shared:
             self.clear()
+        try:
+            yield
+        finally:
+            self._is_aside = False
 
     def clear(self) -> None:
         """Take the line away until it is drawn again."""
@@ -101,6 +109,8 @@ class StatusLine:
             self._put(ERASE)
 
     def _draw(self) -> None:
+        if self._is_aside:
+            return
         self._shown = True
         self._put(ERASE + one_line(self._text())[: _columns() - ROOM])
 

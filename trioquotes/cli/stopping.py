@@ -2,7 +2,8 @@
 
 While a session opens, Ctrl-C is Python's own ``KeyboardInterrupt`` in the main task, where it is an ordinary
 exception of the session's block. While it runs, the signal ends the waiting inside the block and the block
-ends as if the work were done. A second Ctrl-C meets the default handler again and cuts the goodbye short.
+ends as if the work were done. A second Ctrl-C meets Python's own handler again: then nothing is waited for but
+goodbyes that have begun, which are bounded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 import trio
 
 from trioquotes.cli.exits import DONE, INTERRUPTED, TERMINATED
+from trioquotes.cli.output import Output
 
 __all__ = ["Stop", "run", "stoppable"]
 
@@ -29,11 +31,13 @@ class Stop:
     Attributes:
         requested: whether it is.
         exit_code: of the signal that asked for it; 0 for the clock.
+        unread: whether nobody reads standard output any more.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self.exit_code = DONE
+        self.unread = False
         self._event = trio.Event()
         self._scopes: dict[trio.CancelScope, float] = {}
 
@@ -73,16 +77,24 @@ class Stop:
         await trio.sleep(seconds)
         self.request()
 
+    async def watch_reader(self, output: Output) -> None:
+        """Request a stop when nobody reads any more, even if nothing comes that could not be written."""
+        await output.wait_closed()
+        self.unread = True
+        self.request()
+
 
 @asynccontextmanager
-async def stoppable(seconds: float | None = None) -> AsyncIterator[Stop]:
-    """A block in which Ctrl-C, SIGTERM and the clock are requests to :class:`Stop`."""
+async def stoppable(seconds: float | None = None, output: Output | None = None) -> AsyncIterator[Stop]:
+    """A block in which Ctrl-C, SIGTERM, the clock, and the end of who reads are requests to :class:`Stop`."""
     with trio.open_signal_receiver(*SIGNALS) as signals:
         async with trio.open_nursery() as nursery:
             stop = Stop()
-            nursery.start_soon(stop.watch, signals)
+            nursery.start_soon(stop.watch, signals, name="watch signals")
             if seconds is not None:
-                nursery.start_soon(stop.watch_clock, seconds)
+                nursery.start_soon(stop.watch_clock, seconds, name="watch the clock")
+            if output is not None:
+                nursery.start_soon(stop.watch_reader, output, name="watch standard output")
             yield stop
             nursery.cancel_scope.cancel()
 

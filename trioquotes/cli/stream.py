@@ -21,7 +21,7 @@ from trioquotes._runtime.session import Session, find_venue
 from trioquotes._runtime.stream import Stream
 from trioquotes._runtime.tls import default_context
 from trioquotes._runtime.transport import TapConnector
-from trioquotes.cli.exits import DONE, ClosedOutput, one_line
+from trioquotes.cli.exits import ClosedOutput, one_line
 from trioquotes.cli.keys import explained, from_environment
 from trioquotes.cli.lines import event_lines, ledger_line
 from trioquotes.cli.numbers import many, positive
@@ -149,7 +149,6 @@ class _Printer:
         self.events = 0
         self.notices = 0
         self.connections = 0
-        self.closed = False
         self._venue = venue
         self._title = title
         self._watched = watched
@@ -164,6 +163,7 @@ class _Printer:
 
     async def print(self, stream: Stream, stop: Stop) -> None:
         """Print until asked to stop, or until there were as many events as wanted."""
+        await trio.lowlevel.checkpoint()  # a stop may be there already
         with stop.ending(GRACE_S):
             while not stop.requested:
                 batch: list[Event] = []
@@ -171,16 +171,10 @@ class _Printer:
                     batch = await stream.receive_many(BATCH)
                 taken = self._take(batch)
                 if taken:
-                    self.status.make_room()
-                    await self.output.send(event_lines(taken, self._venue))
+                    with self.status.aside():
+                        await self.output.send(event_lines(taken, self._venue))
                 if self.events == self._count:
                     stop.request()
-
-    async def end_with_reader(self, stop: Stop) -> None:
-        """Request a stop when nobody reads any more, although no event comes that could not be written."""
-        await self.output.wait_closed()
-        self.closed = True
-        stop.request()
 
     def _take(self, batch: Sequence[Event]) -> Sequence[Event]:
         """What of it is to be printed; counted."""
@@ -203,16 +197,14 @@ class _Printer:
     def progress(self) -> str:
         """The line for standard error."""
         now_s = trio.current_time()
-        if self._watched.failure:
-            state = f"reconnecting: {self._watched.failure}" if self.connections else (
-                f"connecting, attempt {self._watched.attempts} failed: {self._watched.failure}"
-            )  # fmt: skip
-        elif self._last_s is None:
-            state = "waiting for the first event" if self.connections else "connecting"
-        else:
-            state = f"last {age(now_s - self._last_s)} ago"
         title = self._title if len(self._title) <= TITLE else self._title[: TITLE - 3] + "..."
-        parts = [title, many(self.events, "event"), f"{self._rate.per_s(now_s):,.1f}/s", state]
+        if self._watched.failure:
+            state = "reconnecting" if self.connections else f"attempt {self._watched.attempts} failed"
+            return f"{title} | {state}: {self._watched.failure}"
+        if not self.connections:
+            return f"{title} | connecting, {age(now_s - self._started_s)}"
+        last = "none yet" if self._last_s is None else f"last {age(now_s - self._last_s)} ago"
+        parts = [title, many(self.events, "event"), f"{self._rate.per_s(now_s):,.1f}/s", last]
         if self.connections > 1:
             parts.append(many(self.connections - 1, "reconnect"))
         return " | ".join(parts)
@@ -231,19 +223,17 @@ class _Printer:
 
 
 async def _stream(session: Session, printer: _Printer, seconds: float | None, *, summary: bool) -> int:
-    code = DONE
     printer.start()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(printer.status.run, name="status line")
+        if printer.status.is_on:
+            nursery.start_soon(printer.status.run, name="status line")
         async with session as stream:
-            async with stoppable(seconds) as stop:
-                nursery.start_soon(printer.end_with_reader, stop, name="watch standard output")
+            async with stoppable(seconds, printer.output) as stop:
                 await printer.print(stream, stop)
-            code = stop.exit_code
             statistics = stream.statistics()
         nursery.cancel_scope.cancel()
-    if printer.closed:
+    if stop.unread:
         raise ClosedOutput
     last = ledger_line(statistics.count) if summary else one_line(printer.total(statistics))
     print(last, file=sys.stderr, flush=True)
-    return code
+    return stop.exit_code
