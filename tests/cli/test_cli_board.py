@@ -22,6 +22,7 @@ from trioquotes.events import (
     Gap,
     Lagged,
     Level,
+    Quote,
     Resynced,
     Stale,
     Trade,
@@ -103,6 +104,16 @@ def test_between_gap_and_resynced_no_price_of_the_book_is_shown() -> None:
     resynced = Resynced(venue="coinbase", instrument="BTC-USD", topic=Books("BTC-USD"), received_ns=0)
     shown.take(resynced, 104.0, "one session")
     assert (row.state, row.bid.value) == ("live", D(12))
+
+
+def test_quotes_show_where_a_venue_keeps_no_book() -> None:
+    quote = Quote(venue="coinbase", instrument="BTC-USD", received_ns=0, bid=D("1.5"), ask=D("1.75"))
+    row = board(quote).rows["coinbase", "BTC-USD"]
+    assert (row.state, row.bid.value, row.ask.value, row.spread, row.last.value) == (
+        "live", D("1.5"), D("1.75"), D("0.25"), None,
+    )  # fmt: skip
+    row.take(Quote(venue="coinbase", instrument="BTC-USD", received_ns=0, price=D(7)), 101.0)
+    assert (row.bid.value, row.spread, row.last.value) == (None, None, D(7))
 
 
 def test_a_gap_of_the_trades_leaves_the_book_alone() -> None:

@@ -215,9 +215,9 @@ class Session:
                     engine.close()
                     # Each line bounds its own goodbye; this is for one that does not keep to it.
                     nursery.cancel_scope.deadline = trio.current_time() + self._settings.close_timeout_s + 1.0
-        except BaseException as error:  # noqa: BLE001, ASYNC103, ASYNC104  # the body's own exception goes before what ended the nursery
+        except BaseException as error:  # noqa: BLE001, ASYNC103  # the body's own exception goes before what ended the nursery
             if body_error is None:
-                raise _sole(error) from None
+                raise _sole(error) from None  # noqa: ASYNC104  # the same error, out of our own group
         finally:
             engine.close_channels()
         _raise(body_error, engine.failure)

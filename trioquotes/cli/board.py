@@ -21,6 +21,7 @@ from trioquotes.events import (
     Lagged,
     MarketEvent,
     Notice,
+    Quote,
     Resynced,
     Side,
     Stale,
@@ -102,6 +103,12 @@ class Row:
             if self.state == "waiting":
                 self.state = "live"
             self._show(now_s)
+        elif isinstance(event, Quote):
+            self.state = "live"
+            self.last.set(self.last.value if event.price is None else event.price, now_s)
+            self.bid.set(event.bid, now_s)
+            self.ask.set(event.ask, now_s)
+            self.spread = None if event.bid is None or event.ask is None else event.ask - event.bid
 
     def lose(self, reason: str, now_s: float) -> None:
         """The book may have missed something: it shows nothing until it is right again."""

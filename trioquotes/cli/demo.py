@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any, Protocol, cast
@@ -25,7 +26,7 @@ from trioquotes.events import Event
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.tls import local_tls
 from trioquotes.simulator.venues import SIMULATORS
-from trioquotes.topics import Books, Topic, Trades
+from trioquotes.topics import Books, Quotes, Topic, Trades
 from trioquotes.venues import VENUES
 
 __all__ = ["demo"]
@@ -63,6 +64,13 @@ class _Place:
     simulator: Simulator[Any]
     url: str
     instruments: tuple[str, ...]
+
+    @property
+    def kinds(self) -> tuple[Callable[[str], Topic[Event]], ...]:
+        """What to stream of each instrument: trades and books, or quotes where the venue keeps no book."""
+        able = VENUES[self.venue].unified
+        trades = (Trades,) if Trades in able else ()
+        return (*trades, Books if Books in able else Quotes)
 
 
 def demo(
@@ -118,7 +126,7 @@ async def _sessions(places: list[_Place], board: Board, context: ssl.SSLContext,
         for place in places:
             for at in range(0, len(place.instruments), PER_SESSION):
                 instruments = place.instruments[at : at + PER_SESSION]
-                topics: list[Topic[Event]] = [kind(name) for name in instruments for kind in (Trades, Books)]
+                topics = [kind(name) for name in instruments for kind in place.kinds]
                 session = Session(
                     place.venue, *topics, endpoint=place.url, ssl_context=context, budgets=budgets
                 )

@@ -81,6 +81,11 @@ class Connection(Generic[S]):
         """Whether the line is being closed; frames sent now go nowhere."""
         return self._ending
 
+    @property
+    def heard_s(self) -> float:
+        """When something came from the client last, pings and the like too, on the monotonic clock."""
+        return self._line.heard_s
+
     def send(self, kind: str, text: str) -> None:
         """Queue a frame; a client for which too much waits is dropped.
 

@@ -17,7 +17,7 @@ MAX_BODY_BYTES = 1_048_576
 
 REASONS = {
     200: "OK", 201: "Created", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed", 413: "Payload Too Large", 429: "Too Many Requests",
+    405: "Method Not Allowed", 413: "Payload Too Large", 418: "I'm a teapot", 429: "Too Many Requests",
     500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ class Line(trio.abc.Stream):
         muted: whether what is sent is thrown away.
         piece_bytes: how much is sent at a time; 0 sends whole.
         pause_s: the pause after each piece.
+        heard_s: when something came from the peer last, of whatever kind, on the monotonic clock.
     """
 
     def __init__(self, stream: trio.abc.Stream, prefix: bytes = b"") -> None:
@@ -29,6 +30,7 @@ class Line(trio.abc.Stream):
         self.muted = False
         self.piece_bytes = 0
         self.pause_s = 0.0
+        self.heard_s = trio.current_time()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """The prefix first, then the stream's own bytes."""
@@ -37,7 +39,9 @@ class Line(trio.abc.Stream):
             cut = len(self._prefix) if max_bytes is None else max_bytes
             data, self._prefix = self._prefix[:cut], self._prefix[cut:]
             return data
-        return await self._stream.receive_some(max_bytes)
+        data = await self._stream.receive_some(max_bytes)
+        self.heard_s = trio.current_time()
+        return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, or do what the script says instead."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from trioquotes.simulator.happenings import Happening
 __all__ = ["Market"]
 
 SECOND_NS = 10**9
+NEVER_NS = 2**63 - 1
 
 START_BALANCES = {"USD": 50_000_000, "EUR": 50_000_000, "BTC": 1_000, "ETH": 20_000, "LTC": 200_000}
 """What every owner has at the start; enough that no order is refused for want of money."""
@@ -39,6 +40,7 @@ class Market:
         depth: price levels a side that the crowd keeps up.
         owners: account holders known to the venue.
         auctions: seconds of collection before the instrument opens, by instrument.
+        quiet: instruments that nobody trades: on their books is only what is put there by hand.
 
     Attributes:
         floors: by instrument, in the order of the listings.
@@ -55,6 +57,7 @@ class Market:
         depth: int = 40,
         owners: Sequence[str] = (),
         auctions: Mapping[str, float] | None = None,
+        quiet: Collection[str] = (),
     ) -> None:
         if rate <= 0:
             raise ValueError("rate is above zero")
@@ -74,6 +77,9 @@ class Market:
                 trade_id=rng.randrange(10**6, 10**9) if listing.traded else 0,
                 new_id=_id_source(rng),
             )
+            if name in quiet:
+                floor.figures.add(start_ns, listing.reference, Decimal(0))
+                continue
             self._crowds[name] = Crowd(floor, rng, depth=depth, owners=owners)
             self._open(floor, rng, start_ns, (auctions or {}).get(name))
 
@@ -103,8 +109,8 @@ class Market:
 
     @property
     def next_ns(self) -> int:
-        """When something may happen next, in Unix nanoseconds."""
-        return self._agenda[0][0]
+        """When something may happen next, in Unix nanoseconds; very far off where nobody trades."""
+        return self._agenda[0][0] if self._agenda else NEVER_NS
 
     def advance(self, now_ns: int) -> list[Happening]:
         """All that happens up to and including a time, in order; nothing for a time that has passed."""

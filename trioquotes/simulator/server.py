@@ -84,6 +84,7 @@ class Simulator(ABC, Generic[S]):
         self._rest_requests = 0
         self._anchor: tuple[float, int] | None = None
         self._pump_turn = trio.Lock()
+        self._sooner = trio.Event()
 
     # What a venue says ------------------------------------------------------------------------------
 
@@ -97,6 +98,14 @@ class Simulator(ABC, Generic[S]):
 
     def admit(self, request: HttpRequest, peer: str) -> HttpResponse | None:  # noqa: ARG002  # for venues that look
         """Refuse a handshake with an answer, or let it pass with ``None``."""
+        return None
+
+    def welcome(self, request: HttpRequest, peer: str) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """Headers of the venue's own on the answer to a handshake that was let pass."""
+        return ()
+
+    def subprotocol(self, request: HttpRequest) -> str | None:  # noqa: ARG002  # most venues know none
+        """Which of the WebSocket subprotocols that a handshake offers is taken up, if any."""
         return None
 
     def opened(self, connection: Connection[S]) -> None:  # a venue may have nothing to say
@@ -127,8 +136,15 @@ class Simulator(ABC, Generic[S]):
         """What is to be done while a connection lives: the connections take turns at the market's wheel."""
         async with self._pump_turn:
             while (due_ns := self.next_turn_ns()) is not None:
-                await trio.sleep_until(self._when(due_ns))
+                self._sooner = trio.Event()
+                with trio.move_on_at(self._when(due_ns)):
+                    await self._sooner.wait()
+                    continue
                 self.turn(max(self.now_ns(), due_ns))
+
+    def hurry(self) -> None:
+        """Something may be due sooner than the wheel knows: look again."""
+        self._sooner.set()
 
     # Time -------------------------------------------------------------------------------------------
 
@@ -304,7 +320,8 @@ class Simulator(ABC, Generic[S]):
             if proposal is None:  # the library refused the handshake's details and never says so
                 nursery.cancel_scope.cancel()
                 return
-            websocket = await self._accept(proposal)
+            headers = self.welcome(connection.request, connection.peer)
+            websocket = await self._accept(proposal, headers, self.subprotocol(connection.request))
             if not self.connections:
                 self.woke(self.now_ns())
             self.connections[connection.ordinal] = connection
@@ -317,12 +334,19 @@ class Simulator(ABC, Generic[S]):
                 connection.finish()  # other connections' tasks may still speak to it while it unwinds
             nursery.cancel_scope.cancel()
 
-    async def _accept(self, proposal: trio_websocket.WebSocketRequest) -> trio_websocket.WebSocketConnection:
+    async def _accept(
+        self,
+        proposal: trio_websocket.WebSocketRequest,
+        headers: tuple[tuple[str, str], ...],
+        chosen: str | None,
+    ) -> trio_websocket.WebSocketConnection:
         """Accept as ``proposal.accept()`` does, and with permessage-deflate, which that cannot say."""
         websocket = proposal._connection  # noqa: SLF001  # trio-websocket has no public way to accept an extension
         extensions = [PerMessageDeflate()] if self._compression else []
         websocket._path = proposal.path  # noqa: SLF001
-        await websocket._send(AcceptConnection(extensions=list(extensions)))  # noqa: SLF001
+        extra = [(name.lower().encode(), value.encode()) for name, value in headers]
+        accept = AcceptConnection(subprotocol=chosen, extensions=list(extensions), extra_headers=extra)
+        await websocket._send(accept)  # noqa: SLF001
         websocket._open_handshake.set()  # noqa: SLF001
         return websocket
 
