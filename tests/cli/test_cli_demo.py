@@ -45,14 +45,14 @@ def test_ctrl_c_ends_it_with_the_summary(tmp_path: Path) -> None:
 @posix
 def test_ctrl_c_at_once(tmp_path: Path) -> None:
     with running("demo", "--plain", cwd=tmp_path) as process:
-        wait_for_line(process, "  0:00")
+        wait_for_line(process, "  0:")
         assert interrupted(process, signal.SIGINT).code == 130
 
 
 @posix
 def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
     with running("demo", cwd=tmp_path) as process:
-        wait_for_line(process, "  0:00")
+        wait_for_line(process, "  0:")
         assert process.stdout is not None
         process.stdout.close()
         process.stdout = None

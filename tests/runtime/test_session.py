@@ -399,6 +399,52 @@ async def test_a_provider_that_fails_on_entering_is_an_authentication_failure(
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
+class Provider:
+    """A provider that keeps its token until it hears that it was refused."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.refusals: list[tq.Credentials] = []
+
+    async def __call__(self) -> tq.Credentials:
+        await trio.lowlevel.checkpoint()
+        if self.errors:
+            raise self.errors.pop(0)
+        return tq.BearerToken(f"token {len(self.refusals)}")
+
+    def refused(self, credentials: tq.Credentials) -> None:
+        self.refusals.append(credentials)
+
+
+async def test_a_provider_hears_that_its_credentials_were_refused(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    connector = FakeConnector(auto_ack=True)
+    connector.failures = [Failure("handshake", "forbidden", status=403)]
+    provider, venue = Provider(), ToyVenue()
+    with trio.fail_after(DEADLINE_S):
+        async with session(venue, connector, tq.Trades("A"), credentials=provider):
+            assert [tq.BearerToken("token 0")] == provider.refusals
+            assert tq.BearerToken("token 1") == venue.protocols[-1].secrets
+
+
+async def test_a_providers_refusal_is_final_and_its_lost_line_is_not(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    connector = FakeConnector(auto_ack=True)
+    with trio.fail_after(DEADLINE_S):
+        provider = Provider(tq.ConnectFailed("token server down"))
+        async with session(ToyVenue(), connector, tq.Trades("A"), credentials=provider):
+            line = await connector.accept()
+            provider.errors = [RuntimeError("hiccup")]
+            line.drop()
+            await connector.accept()
+        with pytest.raises(tq.AuthenticationFailed, match="invalid_grant"):
+            provider = Provider(tq.AuthenticationFailed("invalid_grant"))
+            async with session(ToyVenue(), connector, tq.Trades("A"), credentials=provider):
+                raise AssertionError("entered")
+
+
 async def test_renewal_without_a_provider_is_fatal(autojump_clock: trio.testing.MockClock) -> None:
     connector = FakeConnector()
     connector.failures = [Failure("handshake", "forbidden", status=403)]

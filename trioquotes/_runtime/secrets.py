@@ -33,6 +33,7 @@ class SecretsKeeper:
         self._given = given
         self._timeout_s = timeout_s
         self.renewable = callable(given)
+        self._last: Credentials | None = None
         self.identity = "" if given is None or callable(given) else _identity(given)
 
     async def get(self) -> Credentials | None:
@@ -50,10 +51,18 @@ class SecretsKeeper:
             except Exception as error:
                 raise ProviderFailed(f"the credentials provider raised {type(error).__name__}") from error
             self.identity = _identity(credentials)
+            self._last = credentials
             return credentials
         raise LineFailed(
             Failure("connect", f"the credentials provider did not answer within {self._timeout_s:g} s")
         )
+
+
+    def refused(self) -> None:
+        """The venue refused what was handed out last: a provider that keeps credentials must not give it again."""
+        tell = getattr(self._given, "refused", None)
+        if tell is not None and self._last is not None:
+            tell(self._last)
 
 
 def _identity(credentials: Credentials) -> str:

@@ -17,7 +17,7 @@ from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
 from trioquotes._runtime.connector import Connector, LineFailed, Target
 from trioquotes._runtime.secrets import ProviderFailed, SecretsKeeper
-from trioquotes.errors import AuthenticationFailed, MessageTooLarge
+from trioquotes.errors import AuthenticationFailed, ConnectFailed, MessageTooLarge
 
 __all__ = ["Host", "Settings", "Supervisor"]
 
@@ -131,9 +131,7 @@ class Supervisor:
         except LineFailed as failed:
             outcome = attrs.evolve(failed.failure, established=self.state.connection > 0)
         except ProviderFailed as failed:
-            if not self.state.connection:
-                raise AuthenticationFailed(str(failed)) from failed.__cause__
-            outcome = Failure("connect", str(failed), established=True)
+            outcome = self._without_secrets(failed)
         finally:
             self._connection = None
         if isinstance(outcome, Crashed):
@@ -142,6 +140,21 @@ class Supervisor:
             self.failure = outcome.reason
             if isinstance(outcome, Failure):
                 await self._recover(outcome)
+
+    def _without_secrets(self, failed: ProviderFailed) -> Failure:
+        """What it means that the provider raised: a refusal is final, an unreachable token server is not.
+
+        Raises:
+            AuthenticationFailed: the credentials were refused, or the provider never worked.
+        """
+        cause = failed.__cause__
+        if isinstance(cause, AuthenticationFailed):
+            raise cause
+        established = self.state.connection > 0
+        if not established and not isinstance(cause, ConnectFailed):
+            raise AuthenticationFailed(str(failed)) from cause
+        reason = str(cause) if isinstance(cause, ConnectFailed) else str(failed)
+        return Failure("connect", reason, established=established)
 
     async def _line(self) -> Outcome:
         """Connect, and run one connection to its end.
@@ -218,6 +231,8 @@ class Supervisor:
             return
         if verdict.renew_secrets and not host.secrets.renewable:
             raise AuthenticationFailed(failure.reason)
+        if verdict.renew_secrets:
+            host.secrets.refused()
         if self.state.data_since_s is not None:
             self._backoff.received(self.state.data_since_s)
             self.state.data_since_s = None  # the next attempt has not earned it
