@@ -1,0 +1,136 @@
+"""Zonda: its channels as topics, and its messages field for field.
+
+::
+
+    from trioquotes.venues import zonda
+
+    async with trioquotes.Session("zonda") as stream:
+        books = await stream.subscribe(zonda.LimitedOrderBooks("BTC-PLN", 10))
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trioquotes.venues.zonda.accounts import (
+    ActiveOffer,
+    FundsPush,
+    FundsState,
+    Offer,
+    OfferAccounts,
+    OfferPush,
+    OffersAnswer,
+    OffersBody,
+    OfferState,
+    OwnTransaction,
+    OwnTransactionList,
+    OwnTransactionsAnswer,
+    OwnTransactionsBody,
+    OwnTransactionsPush,
+    StopOffer,
+    StopOfferPush,
+    StopOfferState,
+)
+from trioquotes.venues.zonda.messages import (
+    Answer,
+    LevelChange,
+    Market,
+    MarketCurrency,
+    Markets,
+    OrderBookAnswer,
+    OrderBookBody,
+    OrderBookChanges,
+    OrderBookPush,
+    PriceLevel,
+    Push,
+    Rate,
+    RatePush,
+    Stats,
+    StatsAnswer,
+    StatsBody,
+    StatsPush,
+    Ticker,
+    TickerAnswer,
+    TickerBody,
+    TickerPush,
+    Transaction,
+    TransactionList,
+    TransactionsAnswer,
+    TransactionsBody,
+    TransactionsPush,
+)
+from trioquotes.venues.zonda.topics import (
+    ChannelTopic,
+    Funds,
+    LimitedOrderBooks,
+    Offers,
+    OrderBooks,
+    OwnTransactions,
+    Rates,
+    Statistics,
+    StopOffers,
+    Tickers,
+    Transactions,
+)
+from trioquotes.venues.zonda.venue import ZondaVenue
+
+VENUE: Final = ZondaVenue()
+
+__all__ = [
+    "VENUE",
+    "ActiveOffer",
+    "Answer",
+    "ChannelTopic",
+    "Funds",
+    "FundsPush",
+    "FundsState",
+    "LevelChange",
+    "LimitedOrderBooks",
+    "Market",
+    "MarketCurrency",
+    "Markets",
+    "Offer",
+    "OfferAccounts",
+    "OfferPush",
+    "OfferState",
+    "Offers",
+    "OffersAnswer",
+    "OffersBody",
+    "OrderBookAnswer",
+    "OrderBookBody",
+    "OrderBookChanges",
+    "OrderBookPush",
+    "OrderBooks",
+    "OwnTransaction",
+    "OwnTransactionList",
+    "OwnTransactions",
+    "OwnTransactionsAnswer",
+    "OwnTransactionsBody",
+    "OwnTransactionsPush",
+    "PriceLevel",
+    "Push",
+    "Rate",
+    "RatePush",
+    "Rates",
+    "Statistics",
+    "Stats",
+    "StatsAnswer",
+    "StatsBody",
+    "StatsPush",
+    "StopOffer",
+    "StopOfferPush",
+    "StopOfferState",
+    "StopOffers",
+    "Ticker",
+    "TickerAnswer",
+    "TickerBody",
+    "TickerPush",
+    "Tickers",
+    "Transaction",
+    "TransactionList",
+    "Transactions",
+    "TransactionsAnswer",
+    "TransactionsBody",
+    "TransactionsPush",
+    "ZondaVenue",
+]

@@ -1,0 +1,69 @@
+"""What the messages of a book mean for its levels; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from operator import itemgetter
+from typing import Final
+
+from trioquotes.events import Level
+from trioquotes.venues.zonda.messages import LevelChange, OrderBookBody, OrderBookPush, PriceLevel
+
+__all__ = ["changed", "flaw_of_changes", "flaw_of_snapshot", "resting"]
+
+_NOTHING: Final = Decimal(0)
+
+
+def flaw_of_changes(changes: Iterable[LevelChange]) -> str:
+    """Why these changes cannot be applied; empty where they can."""
+    for index, change in enumerate(changes):
+        where = f"$.message.changes[{index}]"
+        if change.entry_type not in {"Buy", "Sell"}:
+            return f"a side that is neither Buy nor Sell at {where}.entryType: {change.entry_type[:60]!r}"
+        if change.action == "remove":
+            continue
+        if change.action != "update":
+            return f"an action that is neither update nor remove at {where}.action: {change.action[:60]!r}"
+        if change.state is None:
+            return f"an update without a state at {where}"
+        if change.state.ra != change.rate:
+            return f"two prices for one change at {where}: {change.rate} and {change.state.ra}"
+        if change.state.ca < 0:
+            return f"a negative amount at {where}.state.ca: {change.state.ca}"
+    return ""
+
+
+def flaw_of_snapshot(body: OrderBookBody) -> str:
+    """Why this snapshot is no book; empty where it is one."""
+    for name, levels in (("sell", body.sell), ("buy", body.buy)):
+        for index, level in enumerate(levels):
+            if level.ca < 0:
+                return f"a negative amount at $.body.{name}[{index}].ca: {level.ca}"
+    return ""
+
+
+def changed(push: OrderBookPush) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+    """Bids and asks with their new totals, zero for what is gone; without prices where the book is not known.
+
+    Args:
+        push: one of which :func:`flaw_of_changes` finds nothing.
+    """
+    bids: list[Level] = []
+    asks: list[Level] = []
+    floor, ceiling = push.bid_floor, push.ask_ceiling
+    for change in push.message.changes:
+        price = change.rate
+        size = _NOTHING if change.state is None or change.action == "remove" else change.state.ca
+        if change.entry_type == "Buy":
+            if floor is None or price >= floor:
+                bids.append((price, size))
+        elif ceiling is None or price <= ceiling:
+            asks.append((price, size))
+    return tuple(bids), tuple(asks)
+
+
+def resting(levels: Iterable[PriceLevel], *, descending: bool) -> tuple[Level, ...]:
+    """One side of a snapshot, best first: the wire has both sides ascending."""
+    found = [(level.ra, level.ca) for level in levels if level.ca]
+    return tuple(sorted(found, key=itemgetter(0), reverse=descending))
