@@ -39,9 +39,9 @@ class Line(trio.abc.Stream):
             cut = len(self._prefix) if max_bytes is None else max_bytes
             data, self._prefix = self._prefix[:cut], self._prefix[cut:]
             return data
-        data = await self._stream.receive_some(max_bytes)
+        received = await self._stream.receive_some(max_bytes)
         self.heard_s = trio.current_time()
-        return data
+        return received
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, or do what the script says instead."""

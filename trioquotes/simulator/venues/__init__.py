@@ -9,6 +9,10 @@ from trioquotes.errors import UnknownVenue
 from trioquotes.simulator.playback import PlaybackSimulator
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.venues.coinbase import CoinbasePlayback, CoinbaseSimulator
+from trioquotes.simulator.venues.darwinex import DarwinexPlayback, DarwinexSimulator
+from trioquotes.simulator.venues.edgex import EdgexPlayback, EdgexSimulator
+from trioquotes.simulator.venues.upbit import UpbitPlayback, UpbitSimulator
+from trioquotes.simulator.venues.zonda import ZondaPlayback, ZondaSimulator
 
 __all__ = ["PLAYBACKS", "SIMULATORS", "playback_of", "simulator_of"]
 
@@ -17,10 +21,22 @@ T = TypeVar("T")
 _Makes: TypeAlias = Callable[..., Simulator[Any]]
 _Plays: TypeAlias = Callable[..., PlaybackSimulator[Any]]
 
-SIMULATORS: dict[str, _Makes] = {"coinbase": CoinbaseSimulator}
+SIMULATORS: dict[str, _Makes] = {
+    "coinbase": CoinbaseSimulator,
+    "upbit": UpbitSimulator,
+    "edgex": EdgexSimulator,
+    "zonda": ZondaSimulator,
+    "darwinex": DarwinexSimulator,
+}
 """The classes with a seeded market: ``SIMULATORS[name](seed=..., rate=...)``."""
 
-PLAYBACKS: dict[str, _Plays] = {"coinbase": CoinbasePlayback}
+PLAYBACKS: dict[str, _Plays] = {
+    "coinbase": CoinbasePlayback,
+    "upbit": UpbitPlayback,
+    "edgex": EdgexPlayback,
+    "zonda": ZondaPlayback,
+    "darwinex": DarwinexPlayback,
+}
 """The classes that play a capture: ``PLAYBACKS[name](read_capture(path), speed="max")``."""
 
 
