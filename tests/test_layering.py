@@ -44,6 +44,7 @@ SERVER = {"simulator.server", "simulator.connection"}
 OUTSIDE = {
     "trio_websocket": {"_runtime.transport", *SERVER},
     "wsproto": {"_runtime.transport", *SERVER},
+    "fast_stark_crypto": {"venues.edgex.stark"},
     "h11": {"_runtime.upgrade"},
     "httpcore2": {"_runtime.rest"},
     "httpx2": {"_runtime.rest"},
@@ -297,6 +298,7 @@ HEAVY = (
     "jwt",
     "prometheus_client",
     "python_socks",
+    "fast_stark_crypto",
 )
 
 

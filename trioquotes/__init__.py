@@ -32,6 +32,11 @@ from trioquotes._runtime.session import (
 from trioquotes._runtime.stream import (
     Stream,
 )
+from trioquotes._runtime.tokens import (
+    Grant,
+    RefreshingToken,
+    TokenExchange,
+)
 from trioquotes.books import (
     BookError,
     BookSide,
@@ -144,6 +149,7 @@ __all__ = [
     "FundingRate",
     "FundingRates",
     "Gap",
+    "Grant",
     "Instrument",
     "Instruments",
     "InternalError",
@@ -165,6 +171,7 @@ __all__ = [
     "Quote",
     "Quotes",
     "RecordingError",
+    "RefreshingToken",
     "Rejected",
     "Resynced",
     "Secret",
@@ -181,6 +188,7 @@ __all__ = [
     "Throttled",
     "Ticker",
     "Tickers",
+    "TokenExchange",
     "Topic",
     "Trade",
     "Trades",

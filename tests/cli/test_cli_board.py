@@ -83,7 +83,7 @@ def drawn(shown: Board, width: int, height: int, glyphs: Glyphs = UNICODE, now_s
 def test_a_row_shows_the_last_trade_and_the_best_of_the_book() -> None:
     shown = board(snapshot((D("10"), D(2))), trade("10.5"), trade("10.4"))
     (line,) = [line for line in drawn(shown, 100, 24) if "BTC-USD" in line]
-    assert line.split() == ["coinbase", "BTC-USD", "10.40", "▼", "10.00", "11.00", "1.00", "0.0", "●", "live"]
+    assert line.split() == ["coinbase", "BTC-USD", "10.4", "▼", "10.0", "11.0", "1.0", "0.0", "●", "live"]
 
 
 def test_a_change_moves_the_best_price() -> None:
@@ -210,13 +210,13 @@ def test_an_ascii_terminal_gets_ascii_signs() -> None:
     shown = board(snapshot((D("10"), D(2))), trade("10"), trade("11"))
     line = drawn(shown, 80, 24, ASCII)[3]
     assert line.isascii()
-    assert "11.00 +" in line
+    assert "11 +" in line
 
 
 def test_plain_rows_are_aligned() -> None:
     shown = board(trade("10"), trade("9000.125", "ETH-USD"), instruments=("BTC-USD", "ETH-USD"))
     first, second = plain_rows(shown, 165.0)
-    assert first.index("10.00") + 2 == second.index("9,000.125") + 5
+    assert first.index("10 ") + 2 == second.index("9,000.125") + 5
     assert len(first) == len(second)
     assert first.startswith("  1:05  coinbase  BTC-USD  last")
 
@@ -231,10 +231,56 @@ def test_the_summary_adds_up_per_venue(dropped: int, said: str) -> None:
     )
     shown.ended("coinbase", count)
     shown.ended("coinbase", count)
-    text = "\n".join(summary(shown, 165.0))
-    assert "1 event in 1:05" in text
-    assert "20 elements in 10 frames" in text
-    assert "8 delivered, 6 folded, 4 ignored" in text
-    assert "2 malformed" in text
-    assert said in text
-    assert all(len(line) < 80 for line in text.splitlines())
+    lines = summary(shown, 165.0)
+    assert lines[0] == "trioquotes demo: 1 event in 1:05"
+    assert lines[1].split() == ["frames", "elements", "delivered", "folded", "ignored", "malformed"]
+    assert lines[2].split() == ["coinbase", "10", "20", "8", "6", "4", "2"]
+    assert all(len(line) < 80 for line in lines)
+    assert said in lines[-1]
+
+
+def test_the_summary_of_several_venues_has_a_sum() -> None:
+    shown = board()
+    shown.add("upbit", "KRW-BTC")
+    count = TallyCount(frames=1, bytes=9, elements=2, delivered=1, folded=1, ignored={}, malformed=0, gaps=0)
+    shown.ended("upbit", count)
+    shown.ended("coinbase", count)
+    lines = summary(shown, 165.0)
+    assert [line.split()[:3] for line in lines[2:5]] == [
+        ["coinbase", "1", "2"], ["upbit", "1", "2"], ["all", "2", "4"],
+    ]  # fmt: skip
+
+
+def test_five_venues_of_very_different_prices_fit_a_usual_terminal() -> None:
+    shown = Board(100.0)
+    for venue, instrument, price in (
+        ("coinbase", "BTC-USD", "81222.50000000"), ("upbit", "KRW-BTC", "116529000.00"), ("zonda", "USDT-PLN", "4.0312"),
+        ("edgex", "30000001", "82862.5"), ("darwinex", "DWC.4.20", "104.25"),
+    ):  # fmt: skip
+        shown.add(venue, instrument)
+        quote = Quote(
+            venue=venue, instrument=instrument, received_ns=0, bid=D(price), ask=D(price), price=D(price)
+        )
+        shown.take(quote, 101.0, "one session")
+    lines = drawn(shown, 80, 24)
+    assert lines[2].split() == ["venue", "instrument", "last", "bid", "ask", "spread", "msg/s", "book"]
+    assert "…" not in "".join(lines)
+    assert lines[4].split()[:5] == ["upbit", "KRW-BTC", "116,529,000", "116,529,000", "116,529,000"]
+
+
+@pytest.mark.parametrize(
+    ("width", "gone"),
+    [
+        (46, {"venue"}),
+        (40, {"venue", "msg/s"}),
+        (30, {"venue", "msg/s", "spread"}),
+        (20, {"venue", "msg/s", "spread", "ask", "bid"}),
+    ],
+)
+def test_a_narrow_terminal_leaves_columns_out_instead_of_cutting_them(width: int, gone: set[str]) -> None:
+    shown = board(snapshot((D("10"), D(2))), trade("10.5"))
+    head, line = drawn(shown, width, 24)[2:4]
+    left = {"venue", "instrument", "last", "bid", "ask", "spread", "msg/s", "book"} - set(head.split())
+    assert gone <= left
+    assert "BTC-USD" in line
+    assert "…" not in line

@@ -149,6 +149,10 @@ BROKEN = {
     "a time that is no number": (b'{"raw": "x", "recv_ts": "NaN"}\n', "$.recv_ts"),
     "a time before 1970": (b'{"raw": "x", "recv_ts": -1}\n', "no time in Unix seconds at $.recv_ts: -1"),
     "a time that fits nowhere": (b'{"raw": "x", "recv_ts": 1e30}\n', "no time in Unix seconds"),
+    "a time that would fill the memory": (b'{"raw": "x", "recv_ts": 1e999999999}\n', "umber out of range at $"),
+    "a broken line after more than is written at once": (
+        (GOOD + "\n").encode() * 2_000 + b"{}", "line 2001: not a captured frame: Object missing",
+    ),
     "bytes": (b"\x00\xff\xfe\n", "line 1: not a captured frame"),
     "a cut line": (GOOD.encode() + b"\n" + GOOD.encode()[:30], "line 2: not a captured frame"),
 }  # fmt: skip

@@ -38,3 +38,11 @@ def test_what_is_missing_is_named() -> None:
     text = str(explained(MissingCredentials("orders: private"), "upbit"))
     assert text.startswith("orders: private; ")
     assert "UPBIT_API_KEY, UPBIT_API_SECRET" in text
+
+
+def test_a_venue_with_other_credentials_names_theirs() -> None:
+    missing = MissingCredentials("private")
+    assert str(explained(missing, "darwinex")).endswith(" are DARWINEX_ACCESS_TOKEN")
+    assert str(explained(missing, "edgex")).endswith(
+        "_API_PASSPHRASE, or EDGEX_ACCOUNT_ID and EDGEX_STARK_KEY"
+    )

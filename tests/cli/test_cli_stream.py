@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -23,12 +24,17 @@ from tests.cli.harness import (
     Ended,
     ended,
     interrupted,
+    json_lines,
     run_here,
     running,
     wait_for_line,
 )
 from trioquotes._runtime.session import Session
+from trioquotes._runtime.stream import Stream
+from trioquotes._runtime.transport import TapConnector
 from trioquotes.cli import stream as command
+from trioquotes.cli.stopping import stoppable
+from trioquotes.events import Event, Gap, Trade
 
 pytestmark = pytest.mark.tcp
 
@@ -60,6 +66,26 @@ def test_count_counts_events_and_prints_the_notices_before(
     assert all(isinstance(event["price"], str) for event in result.events[1:])
     assert result.err.startswith("coinbase trades BTC-USD ETH/USD: 5 events and 1 notice in ")
     assert result.err.count("\n") == 1
+
+
+async def test_count_ends_in_the_middle_of_a_burst(capsys: pytest.CaptureFixture[str]) -> None:
+    class Burst:
+        async def receive_many(self, most: int) -> list[Event]:
+            await trio.lowlevel.checkpoint()
+            trade = Trade(venue="v", instrument="A-B", received_ns=0, price=Decimal(1), size=Decimal(1))
+            return [
+                Gap(venue="v", received_ns=0, reason="r"),
+                *[trade] * 7,
+                Gap(venue="v", received_ns=0, reason="r"),
+            ]
+
+    printer = command._Printer("v", "v trades A-B", command._WatchedConnector(TapConnector()), 10)
+    with trio.fail_after(10):
+        async with stoppable() as stop:
+            await printer.print(cast("Stream", Burst()), stop)
+    found = [event["event"] for event in json_lines(capsys.readouterr().out)]
+    assert found == ["Gap", *["Trade"] * 7, "Gap", "Gap", *["Trade"] * 3]
+    assert (printer.events, printer.notices) == (10, 3)
 
 
 def test_native_prints_the_venues_own_messages(capfd: pytest.CaptureFixture[str], url: str) -> None:

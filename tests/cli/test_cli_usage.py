@@ -68,6 +68,7 @@ WRONG = {
     "a port": (["simulate", "coinbase", "--port", "65536"], "--port must be from 0 to 65535, not 65536"),
     "a host": (["simulate", "coinbase", "--host", ""], "--host must not be empty"),
     "a rate": (["simulate", "coinbase", "--rate", "-1"], "--rate must be a number above 0, not -1"),
+    "a rate that the venue cannot have": (["simulate", "darwinex", "--rate", "1000000"], "darwinex: "),
     "a speed": (["simulate", "coinbase", "--capture", "x", "--speed", "warp"], "warp"),
     "a speed of no capture": (["simulate", "coinbase", "--speed", "max"], "--speed is for a --capture"),
     "a seed for a capture": (["simulate", "coinbase", "--capture", "x", "--seed", "1"], "--seed"),

@@ -18,13 +18,17 @@ from hypothesis import strategies as st
 from tests.venues.bench import Bench, Line, Outbox
 from tests.venues.cases import SECRET, SKELETONS, Case, Sample
 from tests.venues.coinbase.case import CASE as COINBASE
+from tests.venues.darwinex.quotes_feed import CASE as DARWINEX
+from tests.venues.edgex.case import CASE as EDGEX
+from tests.venues.upbit.case import CASE as UPBIT
+from tests.venues.zonda.case import CASE as ZONDA
 from trioquotes._protocol.effects import Failure, Fatal, Fetch, Options, Retry, Send, Stage, Verdict
 from trioquotes._protocol.offline import Offline
 from trioquotes.errors import InvalidInstrument, MissingCredentials, SessionError, UnsupportedTopic
 from trioquotes.events import Notice
 from trioquotes.topics import UNIFIED_TOPICS
 
-CASES = (*SKELETONS, COINBASE)
+CASES = (*SKELETONS, COINBASE, UPBIT, EDGEX, ZONDA, DARWINEX)
 """Every venue: a real one is one more name here."""
 
 MANY = 130

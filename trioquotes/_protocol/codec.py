@@ -86,7 +86,7 @@ def _classes() -> bytes:
 _CLASSES = _classes()
 _PLAIN = b"0123456789.+-"
 _ODD_TEXT = re.compile(rb'"_+"')
-_ODD_LITERAL = re.compile(rb"[:,\[]_+[,\]}]|^_+$")
+_ODD_LITERAL = re.compile(rb"[:,\[]_+[,\]}]")
 _DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
 _LONG = b"0" * MAX_ADJUSTED
 _BACKSLASH = 92
@@ -108,7 +108,7 @@ def suspicious(frame: bytes, *, literals: bool = False) -> bool:
     rest = frame.translate(_CLASSES, _PLAIN)
     if _ODD_TEXT.search(rest) is not None:
         return True
-    if literals and _ODD_LITERAL.search(rest) is not None:
+    if literals and (_ODD_LITERAL.search(rest) is not None or not rest.strip(b"_")):
         return True
     return len(frame) - len(rest) >= MAX_ADJUSTED and frame.translate(_DIGITS).find(_LONG) >= 0
 

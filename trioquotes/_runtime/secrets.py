@@ -57,7 +57,6 @@ class SecretsKeeper:
             Failure("connect", f"the credentials provider did not answer within {self._timeout_s:g} s")
         )
 
-
     def refused(self) -> None:
         """The venue refused what was handed out last: a provider that keeps credentials must not give it again."""
         tell = getattr(self._given, "refused", None)

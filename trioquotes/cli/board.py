@@ -47,7 +47,7 @@ class Price:
     value: Decimal | None = None
     direction: int = 0
     moved_s: float = 0.0
-    digits: int = 2
+    digits: int = 0
 
     def set(self, value: Decimal | None, now_s: float) -> None:
         """It is this now."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Annotated, Any, Protocol, cast
+from itertools import cycle
+from typing import Annotated, Any
 
 import attrs
 import trio
@@ -20,13 +20,12 @@ from trioquotes._runtime.session import Session
 from trioquotes.cli.board import Board
 from trioquotes.cli.numbers import positive
 from trioquotes.cli.output import Output
+from trioquotes.cli.showcase import Showing, showing_of
 from trioquotes.cli.stopping import Stop, run, stoppable
 from trioquotes.cli.table import ASCII, UNICODE, notice_line, plain_rows, screen, summary
-from trioquotes.events import Event
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.tls import local_tls
 from trioquotes.simulator.venues import SIMULATORS
-from trioquotes.topics import Books, Quotes, Topic, Trades
 from trioquotes.venues import VENUES
 
 __all__ = ["demo"]
@@ -48,14 +47,6 @@ LEAVE_S = 4.0
 """When a session that does not end by itself is cut: longer than its own goodbye may take."""
 
 
-class _HasMarket(Protocol):
-    """What every simulator with a market shows."""
-
-    @property
-    def market(self) -> Any:
-        """The market, with its ``floors`` by instrument."""
-
-
 @attrs.frozen
 class _Place:
     """A simulated venue that is being served."""
@@ -63,14 +54,7 @@ class _Place:
     venue: str
     simulator: Simulator[Any]
     url: str
-    instruments: tuple[str, ...]
-
-    @property
-    def kinds(self) -> tuple[Callable[[str], Topic[Event]], ...]:
-        """What to stream of each instrument: trades and books, or quotes where the venue keeps no book."""
-        able = VENUES[self.venue].unified
-        trades = (Trades,) if Trades in able else ()
-        return (*trades, Books if Books in able else Quotes)
+    showing: Showing
 
 
 def demo(
@@ -100,7 +84,7 @@ async def _demo(output: Output, seconds: float | None, *, is_live: bool) -> int:
     async with stoppable(seconds, output) as stop, AsyncExitStack() as stack:
         places = [await _open(stack, name, tls.server) for name in SIMULATORS if name in VENUES]
         for place in places:
-            for instrument in place.instruments:
+            for instrument in place.showing.instruments:
                 board.add(place.venue, instrument)
         async with trio.open_nursery() as nursery:
             show = _show_live if is_live else partial(_show_plain, output)
@@ -116,19 +100,23 @@ async def _open(stack: AsyncExitStack, venue: str, context: ssl.SSLContext) -> _
     simulator = SIMULATORS[venue](seed=7, frames_kept=0)
     url = await stack.enter_async_context(simulator.open_server(ssl_context=context))
     most = max(1, min(ROWS_PER_VENUE, ROWS // len(SIMULATORS)))
-    instruments = tuple(cast("_HasMarket", simulator).market.floors)[:most]
-    return _Place(venue, simulator, url, instruments)
+    return _Place(venue, simulator, url, showing_of(venue, simulator, most))
 
 
 async def _sessions(places: list[_Place], board: Board, context: ssl.SSLContext, stop: Stop) -> None:
     budgets = Budgets()
     async with trio.open_nursery() as nursery:
         for place in places:
-            for at in range(0, len(place.instruments), PER_SESSION):
-                instruments = place.instruments[at : at + PER_SESSION]
-                topics = [kind(name) for name in instruments for kind in place.kinds]
+            for at in range(0, len(place.showing.instruments), PER_SESSION):
+                instruments = place.showing.instruments[at : at + PER_SESSION]
+                topics = [kind(name) for name in instruments for kind in place.showing.kinds]
                 session = Session(
-                    place.venue, *topics, endpoint=place.url, ssl_context=context, budgets=budgets
+                    place.venue,
+                    *topics,
+                    credentials=place.showing.credentials,
+                    endpoint=place.url,
+                    ssl_context=context,
+                    budgets=budgets,
                 )
                 name = " ".join(instruments)
                 nursery.start_soon(_watch, session, place.venue, name, board, stop, name=f"watch {name}")
@@ -147,10 +135,7 @@ async def _watch(session: Session, venue: str, name: str, board: Board, stop: St
 async def _drop_lines(places: list[_Place], board: Board, seconds: float | None) -> None:
     """End a line now and then as a network does, without a word: the oldest one, so that each has its turn."""
     await trio.sleep(FIRST_DROP_S if seconds is None else min(FIRST_DROP_S, seconds / 3))
-    turn = 0
-    while True:
-        place = places[turn % len(places)]
-        turn += 1
+    for place in cycle(place for place in places if place.showing.drops):
         lines = [line for line in place.simulator.connections.values() if not line.ending]
         if lines:
             oldest = min(lines, key=lambda line: line.ordinal)

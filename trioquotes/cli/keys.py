@@ -17,6 +17,19 @@ KINDS: tuple[tuple[type[ApiKey | BearerToken | StarkKey], tuple[str, ...]], ...]
 )
 """Each kind of credentials with the variables of which any one says that it is meant."""
 
+VARIABLES: dict[type[Credentials], str] = {
+    ApiKey: "{0}_API_KEY, {0}_API_SECRET and, where the venue has one, {0}_API_PASSPHRASE",
+    StarkKey: "{0}_ACCOUNT_ID and {0}_STARK_KEY",
+    BearerToken: "{0}_ACCESS_TOKEN",
+}
+"""What to set for each kind."""
+
+TAKES: dict[str, tuple[type[Credentials], ...]] = {
+    "edgex": (ApiKey, StarkKey),
+    "darwinex": (BearerToken,),
+}
+"""The kinds of venues that take others than API keys."""
+
 
 def from_environment(venue: str, env: Mapping[str, str] | None = None) -> Credentials | None:
     """The credentials that the environment holds for a venue; ``None`` where it holds none.
@@ -33,6 +46,5 @@ def from_environment(venue: str, env: Mapping[str, str] | None = None) -> Creden
 
 def explained(error: MissingCredentials, venue: str) -> MissingCredentials:
     """The same error with the variables that would mend it."""
-    prefix = venue.upper()
-    names = f"{prefix}_API_KEY, {prefix}_API_SECRET and, where the venue has one, {prefix}_API_PASSPHRASE"
+    names = ", or ".join(VARIABLES[kind].format(venue.upper()) for kind in TAKES.get(venue, (ApiKey,)))
     return MissingCredentials(f"{error}; the environment variables are {names}")

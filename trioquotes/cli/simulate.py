@@ -85,7 +85,11 @@ def simulate(
             positive("--rate", rate)
         market = {"seed": seed, "rate": rate}
         given = {name: value for name, value in market.items() if value is not None}
-        simulator = simulator_of(venue)(frames_kept=0, **given)
+        makes = simulator_of(venue)
+        try:
+            simulator = makes(frames_kept=0, **given)
+        except ValueError as error:
+            raise UsageError(f"{venue}: {error}") from None
     else:
         if seed is not None or rate is not None:
             raise UsageError("--seed and --rate are for a market: a --capture is played as it is")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 
 import attrs
 from rich import box
@@ -12,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from trioquotes._protocol.tally import TallyCount
 from trioquotes.cli.board import Board, Price, Row, Said, digits_of
 from trioquotes.cli.numbers import many
 from trioquotes.cli.statusline import clock
@@ -63,32 +65,11 @@ UNICODE = Glyphs(up="▲", down="▼", dot="●", dash="–")  # noqa: RUF001  #
 ASCII = Glyphs(up="+", down="-", dot="*", dash="-")
 
 
-@attrs.frozen
-class _Column:
-    """One column of the table.
+_TITLES = ("venue", "instrument", "last", "", "bid", "ask", "spread", "msg/s", "book")
+_NUMBERS = {"last", "bid", "ask", "spread", "msg/s"}
 
-    Attributes:
-        from_width: the narrowest screen on which it is shown.
-        min_width: what others give way to.
-    """
-
-    title: str
-    from_width: int = 0
-    is_number: bool = True
-    min_width: int | None = None
-
-
-_COLUMNS = (
-    _Column("venue", 62, is_number=False),
-    _Column("instrument", is_number=False),
-    _Column("last"),
-    _Column("", 24, is_number=False),
-    _Column("bid", 36),
-    _Column("ask", 46),
-    _Column("spread", 56),
-    _Column("msg/s", 72),
-    _Column("book", 28, is_number=False, min_width=6),
-)
+_GIVE_WAY = ("venue", "msg/s", "spread", "", "ask", "bid", "book", "last")
+"""Columns that are left out, one after the other, while a screen is too narrow for what is in them."""
 
 
 def screen(board: Board, now_s: float, width: int, height: int, glyphs: Glyphs) -> RenderableType:
@@ -139,37 +120,50 @@ def _title(board: Board, now_s: float, width: int, glyphs: Glyphs) -> Table:
 
 
 def _table(rows: list[Row], now_s: float, width: int, glyphs: Glyphs) -> Table:
+    cells = _cells(rows, now_s, glyphs)
+    shown = _fitting(cells, width)
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0))
-    chosen = [index for index, column in enumerate(_COLUMNS) if width >= column.from_width]
-    for index in chosen:
-        column = _COLUMNS[index]
-        justify: JustifyMethod = "right" if column.is_number else "left"
-        table.add_column(
-            column.title,
-            header_style="dim",
-            justify=justify,
-            no_wrap=True,
-            min_width=column.min_width,
-        )
-    lasts, bids, asks, spreads = _prices(rows, glyphs.dash)
-    venue = ""
-    for row, last, bid, ask, spread in zip(rows, lasts, bids, asks, spreads, strict=True):
-        colour = _colour(row.last.direction)
-        arrow = {1: glyphs.up, -1: glyphs.down}.get(row.last.direction, " ")
-        cells = (
-            Text("" if row.venue == venue else row.venue, style="dim"),
-            Text(row.instrument, style="bold"),
-            Text(last, style=colour or ("" if row.last.value is not None else "dim")),
-            Text(arrow, style=colour),
-            Text(bid, style=_flash(row.bid, now_s)),
-            Text(ask, style=_flash(row.ask, now_s)),
-            Text(spread, style="" if row.spread is not None else "dim"),
-            Text(f"{row.rate.per_s(now_s):.1f}"),
-            Text(f"{glyphs.dot} {_WORDS[row.state]}", style=STATES[row.state]),
-        )
-        venue = row.venue
-        table.add_row(*(cells[index] for index in chosen))
+    for title in shown:
+        justify: JustifyMethod = "right" if title in _NUMBERS else "left"
+        table.add_column(title, header_style="dim", justify=justify, no_wrap=True)
+    for line in zip(*(cells[title] for title in shown), strict=True):
+        table.add_row(*line)
     return table
+
+
+def _fitting(cells: Mapping[str, Sequence[Text]], width: int) -> list[str]:
+    """The columns that fit side by side, each with a space behind it."""
+    widths = {title: max([len(title), *map(len, column)]) + 1 for title, column in cells.items()}
+    for title in _GIVE_WAY:
+        if sum(widths.values()) <= width:
+            break
+        del widths[title]
+    return list(widths)
+
+
+def _cells(rows: Sequence[Row], now_s: float, glyphs: Glyphs) -> dict[str, list[Text]]:
+    """All cells by the title of their column."""
+    cells: dict[str, list[Text]] = {title: [] for title in _TITLES}
+    for venue, group in groupby(rows, lambda row: row.venue):
+        of_venue = list(group)
+        for row, prices in zip(of_venue, zip(*_prices(of_venue, glyphs.dash), strict=True), strict=True):
+            last, bid, ask, spread = prices
+            colour = _colour(row.last.direction)
+            arrow = {1: glyphs.up, -1: glyphs.down}.get(row.last.direction, " ")
+            line = (
+                Text(venue if row is of_venue[0] else "", style="dim"),
+                Text(row.instrument, style="bold"),
+                Text(last, style=colour or ("" if row.last.value is not None else "dim")),
+                Text(arrow, style=colour),
+                Text(bid, style=_flash(row.bid, now_s)),
+                Text(ask, style=_flash(row.ask, now_s)),
+                Text(spread, style="" if row.spread is not None else "dim"),
+                Text(f"{row.rate.per_s(now_s):.1f}"),
+                Text(f"{glyphs.dot} {_WORDS[row.state]}", style=STATES[row.state]),
+            )
+            for column, cell in zip(cells.values(), line, strict=True):
+                column.append(cell)
+    return cells
 
 
 def _notices(notices: Iterable[Said], lines: int) -> Panel:
@@ -269,20 +263,23 @@ def plain_rows(board: Board, now_s: float) -> list[str]:
 
 
 def summary(board: Board, now_s: float) -> list[str]:
-    """What remains when it is over."""
+    """What remains when it is over: what became of every element, venue by venue, and what was lost and found."""
+    head = ("", "frames", "elements", "delivered", "folded", "ignored", "malformed")
+    venues = [venue for venue in dict.fromkeys(venue for venue, _ in board.rows) if venue in board.counts]
+    counts = [(venue, board.counts[venue]) for venue in venues]
+    if len(counts) > 1:
+        counts.append(("all", sum((count for _, count in counts[1:]), counts[0][1])))
+    first = max(len(venue) for venue, _ in [*counts, ("", None)])
+    widths = [max(len(title) + 2, 9) for title in head[1:]]
     lines = [f"trioquotes demo: {many(board.events, 'event')} in {clock(now_s - board.started_s)}"]
-    width = max(len("recovery"), *map(len, board.counts), 0)
-    for venue, count in board.counts.items():
-        ignored = sum(count.ignored.values())
-        lines += [
-            f"{venue:<{width}}  {count.elements:,} elements in {count.frames:,} frames:",
-            f"{'':<{width}}  {count.delivered:,} delivered, {count.folded:,} folded, {ignored:,} ignored",
-            f"{'':<{width}}  {count.malformed:,} malformed",
-        ]
-    dropped, recovered = board.dropped, board.recovered
+    for venue, *figures in [head, *((venue, *_figures(count)) for venue, count in counts)]:
+        lines.append(f"  {venue:<{first}}" + "".join(map(str.rjust, figures, widths)))
     gaps, resynced = board.seen["Gap"], board.seen["Resynced"]
-    lines += [
-        f"{'recovery':<{width}}  {many(dropped, 'line')} dropped on purpose, {recovered:,} recovered",
-        f"{'':<{width}}  {many(gaps, 'gap')} said, {many(resynced, 'book')} resynced",
-    ]
-    return [lines[0], *(f"  {line}" for line in lines[1:])]
+    recovery = f"  {many(board.dropped, 'line')} dropped on purpose, {board.recovered:,} recovered;"
+    return [*lines, f"{recovery} {many(gaps, 'gap')} said, {many(resynced, 'book')} resynced"]
+
+
+def _figures(count: TallyCount) -> tuple[str, ...]:
+    ignored = sum(count.ignored.values())
+    figures = (count.frames, count.elements, count.delivered, count.folded, ignored, count.malformed)
+    return tuple(f"{figure:,}" for figure in figures)
