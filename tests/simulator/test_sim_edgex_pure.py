@@ -129,6 +129,11 @@ def test_an_account_id_said_twice_is_signed_once() -> None:
     assert v2(twice, v2_headers(NOW_MS)) is ACCOUNT
 
 
+def test_the_querys_pairs_are_signed_in_the_order_of_their_names() -> None:
+    turned = f"{PRIVATE}?timestamp={NOW_MS}&accountId={ACCOUNT.account_id}"
+    assert v2(turned, v2_headers(NOW_MS)) is ACCOUNT
+
+
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
