@@ -98,8 +98,14 @@ def _pytest(session: nox.Session, *, measured: bool = False) -> None:
     # Not `python -m`: that puts the source tree before the wheel on the import path.
     pytest = shutil.which("pytest", path=session.bin) or "pytest"
     if measured:
+        profile = "--hypothesis-profile=measured"
         session.run(
-            "coverage", "run", pytest, *arguments, env={"COVERAGE_FILE": str(_empty("coverage") / "data")}
+            "coverage",
+            "run",
+            pytest,
+            profile,
+            *arguments,
+            env={"COVERAGE_FILE": str(_empty("coverage") / "data")},
         )
     else:
         session.run("pytest", *arguments)

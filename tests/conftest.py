@@ -17,6 +17,8 @@ CAPTURES = "TRIOQUOTES_CAPTURES"
 settings.register_profile(
     "patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+# What measures coverage is slow, and more examples reach no more branches; the other interpreters make them all.
+settings.register_profile("measured", parent=settings.get_profile("patient"), max_examples=20)
 settings.load_profile("patient")
 
 
