@@ -15,7 +15,7 @@ import trio.testing
 import trustme
 
 import trioquotes as tq
-from trioquotes.simulator.faults import DropLine, Fault
+from trioquotes.simulator.faults import DropLine, Fault, RefuseHandshake
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.venues import SIMULATORS, darwinex, edgex, upbit, zonda
 from trioquotes.simulator.venues.coinbase.listings import Profile
@@ -249,6 +249,49 @@ async def test_private_topics_without_credentials_are_refused_before_any_io(plac
     for topic in place.private:
         with pytest.raises(tq.MissingCredentials):
             tq.Session(place.name, topic)
+
+
+UNKNOWN = {
+    "coinbase": ("NOPE-USD", "not a valid product"),
+    "upbit": ("KRW-NOPE", "not confirmed|not acknowledged"),  # the venue says nothing, so we do
+    "edgex": ("39999999", "contract"),
+    "zonda": ("NOPE-PLN", "no market"),
+    "darwinex": ("XXX.1.1", "No active product"),
+}
+
+
+@each
+async def test_an_instrument_that_the_venue_does_not_know_is_refused_and_the_others_live_on(
+    place: Place, autojump_clock: trio.testing.MockClock
+) -> None:
+    name, words = UNKNOWN[place.name]
+    wrong = type(place.data)(name)
+    with trio.fail_after(HOUR_S):
+        async with open_world(9) as world:
+            served = world.serve(place.simulator(wall_ns=world.wall_ns))
+            with pytest.raises((tq.SubscriptionRejected, tq.ConnectFailed), match=words):
+                async with world.session(served, wrong, **place.key):
+                    raise AssertionError("entered")
+        async with open_world(10) as world:
+            served = world.serve(place.simulator(wall_ns=world.wall_ns))
+            async with world.session(served, place.data, connect_timeout_s=60.0, **place.key) as stream:
+                with trio.move_on_after(60), pytest.raises(tq.SubscriptionRejected, match=words):
+                    await stream.subscribe(wrong)
+                await next_data(stream.receive)
+
+
+@each
+@pytest.mark.parametrize("status", [429, 502, 503])
+async def test_a_refused_handshake_is_tried_again(
+    place: Place, status: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    refusal = RefuseHandshake(connection=1, status=status, headers=(("Retry-After", "3"),))
+    with trio.fail_after(HOUR_S):
+        async with open_world(11) as world:
+            served = world.serve(place.simulator(refusal, wall_ns=world.wall_ns))
+            async with world.session(served, place.data, connect_timeout_s=300.0, **place.key) as stream:
+                assert trio.current_time() >= 3.0 or status != 429
+                await next_data(stream.receive)
 
 
 @each

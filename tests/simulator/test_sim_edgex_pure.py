@@ -318,11 +318,19 @@ def test_the_private_socket_takes_pings_and_pongs_only() -> None:
         assert (outcome.code, outcome.words) == ("UNRECOGNIZED_MESSAGE", "unsupported private ws message")
 
 
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.sampled_from(["subscribe", "ticker.all"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "channel", "time"]), inner),
-    max_leaves=8,
-)  # fmt: skip
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=12)
+    | st.sampled_from(["subscribe", "ticker.all"])
+)
+LISTS = st.lists(LEAVES, max_size=3)
+ANY_JSON = (
+    LEAVES
+    | LISTS
+    | st.dictionaries(st.sampled_from(["type", "channel", "time"]), LEAVES | LISTS | st.lists(LISTS))
+)
 
 
 @given(ANY_JSON, st.booleans())

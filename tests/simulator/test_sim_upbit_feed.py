@@ -328,9 +328,11 @@ async def test_the_shorter_side_is_filled_up_with_zeros(autojump_clock: trio.tes
                 floor = simulator.market.floors[code]
                 for order in floor.book.queue("sell")[1:]:
                     simulator.perform(floor.cancel, order.order_id)
-                simulator.perform(
-                    floor.place, side="buy", trader="x", price=floor.listing.tick * 2, size=floor.listing.step
-                )
+                for ticks in (2, 3, 4):
+                    price = floor.listing.tick * ticks
+                    simulator.perform(
+                        floor.place, side="buy", trader="x", price=price, size=floor.listing.step
+                    )
             heard = [exact(text) for text in await client.hear_raw_for(1)]
     for code in ("KRW-BTC", "BTC-ETH"):
         units = [m for m in heard if m["code"] == code][-1]["orderbook_units"]
@@ -392,6 +394,9 @@ async def test_trades_books_tickers_and_candles_agree(autojump_clock: trio.testi
         assert ticker["change"] == ("RISE" if ticker["signed_change_price"] > 0 else "FALL")
     volumes = [t["acc_trade_volume"] for t in tickers]
     assert [b - a for a, b in pairwise(volumes)] == [t["trade_volume"] for t in trades[1:]]
+    for before, now in pairwise(tickers):
+        side = "acc_ask_volume" if now["ask_bid"] == "ASK" else "acc_bid_volume"
+        assert now[side] - before[side] == now["trade_volume"]
     for unit, length_ms in (("1s", 1000), ("1m", 60_000), ("240m", 14_400_000)):
         check_candles(of_kind(heard, f"candle.{unit}"), trades, length_ms)
 

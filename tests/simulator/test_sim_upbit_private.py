@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from itertools import pairwise
 from typing import Any
 
@@ -173,38 +173,34 @@ async def test_owners_see_their_own_only(autojump_clock: trio.testing.MockClock)
 
 async def test_assets_follow_the_fills_with_all_their_digits(autojump_clock: trio.testing.MockClock) -> None:
     simulator = upbit(rate=60.0)
-    with trio.fail_after(100):
+    with trio.fail_after(100), localcontext(Context(prec=80)):
         async with connected(simulator, PRIVATE, bearer()) as client:
             krw = sum(simulator.balance("main", "KRW"), D(0))
             btc = sum(simulator.balance("main", "BTC"), D(0))
             await client.ask(*MINE)
             heard = await client.hear_for(30)
             now = {name: simulator.balance("main", name) for name in ("KRW", "BTC")}
-    for message in of_kind(heard, "myOrder"):
-        if message["state"] == "trade":
-            quote, base = message["code"].split("-")
-            sign = 1 if message["ask_bid"] == "BID" else -1
-            paid = sign * message["price"] * message["volume"] + message["trade_fee"]
-            krw -= paid if quote == "KRW" else 0
-            btc += sign * message["volume"] if base == "BTC" else 0
-            btc -= paid if quote == "BTC" else 0
-    last: dict[str, Any] = {}
-    for message in of_kind(heard, "myAsset"):
-        assert list(message) == [
-            "type",
-            "asset_uuid",
-            "assets",
-            "asset_timestamp",
-            "timestamp",
-            "stream_type",
-        ]
-        last |= {asset["currency"]: asset for asset in message["assets"]}
-    assert sum(now["KRW"]) == krw
-    assert sum(now["BTC"]) == btc
+        for message in of_kind(heard, "myOrder"):
+            if message["state"] == "trade":
+                quote, base = message["code"].split("-")
+                sign = 1 if message["ask_bid"] == "BID" else -1
+                paid = sign * message["price"] * message["volume"] + message["trade_fee"]
+                krw -= paid if quote == "KRW" else 0
+                btc += sign * message["volume"] if base == "BTC" else 0
+                btc -= paid if quote == "BTC" else 0
+        last: dict[str, Any] = {}
+        for message in of_kind(heard, "myAsset"):
+            assert list(message) == [
+                "type", "asset_uuid", "assets", "asset_timestamp", "timestamp", "stream_type",
+            ]  # fmt: skip
+            last |= {asset["currency"]: asset for asset in message["assets"]}
+        assert sum(now["KRW"]) == krw
+        assert sum(now["BTC"]) == btc
     for name, (balance, locked) in now.items():
         assert (last[name]["balance"], last[name]["locked"]) == (balance, locked)
         assert balance > 0
     assert len(last["KRW"]["balance"].as_tuple().digits) >= 27
+    assert str(last["KRW"]["balance"]).endswith("48207123"), "the last digits are those of the start"
 
 
 async def test_an_order_by_hand_is_told_step_by_step(autojump_clock: trio.testing.MockClock) -> None:

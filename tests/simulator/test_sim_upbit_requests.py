@@ -246,6 +246,8 @@ def test_values_are_those_of_the_textbook() -> None:
     assert compute("moving_average", {"period": 5, "type": "SMA"}, RISING)["value"] == D(357)
     assert compute("volume", {"period": 10}, WAVE) == {"volume": 2, "avg_volume": 2, "ratio": 1}
     assert compute("rsi", {"period": 14}, RISING)["rsi"] == 100
+    ups_and_downs = [Bar(n, D(close), D(1)) for n, close in enumerate((10, 11, 10, 12))]
+    assert compute("rsi", {"period": 2}, ups_and_downs)["rsi"] == D("83.33333333")  # 1.25 up, 0.25 down
     assert compute("rsi", {"period": 14}, [Bar(n, D(5), D(1)) for n in range(20)])["rsi"] == 50
     bands = compute("bollinger_bands", {"period": 10, "multiplier": 2}, WAVE)
     assert bands["bb_middle"] == D("104.5")
