@@ -98,23 +98,36 @@ def _pytest(session: nox.Session, *, measured: bool = False) -> None:
     # Not `python -m`: that puts the source tree before the wheel on the import path.
     pytest = shutil.which("pytest", path=session.bin) or "pytest"
     if measured:
-        profile = "--hypothesis-profile=measured"
+        profile = ("--hypothesis-profile=measured", "-m", "not endurance")
         session.run(
             "coverage",
             "run",
             pytest,
-            profile,
+            *profile,
             *arguments,
             env={"COVERAGE_FILE": str(_empty("coverage") / "data")},
         )
+        if not session.posargs:
+            session.run("pytest", "-m", "endurance", *arguments)
     else:
         session.run("pytest", *arguments)
+
+
+PEERS = (("copra",), ("--no-deps", "upbit-client"))
+"""Independent clients that try the simulators; tests skip those that cannot be had. Neither imports after 3.11."""
+
+
+def _install_peers(session: nox.Session) -> None:
+    if session.python == "3.11":
+        for peer in PEERS:
+            session.run("python", "-m", "pip", "install", "--quiet", *peer, success_codes=[0, 1], silent=True)
 
 
 @nox.session(python=SUPPORTED)
 def tests(session: nox.Session) -> None:
     """The whole suite on every supported interpreter found; missing ones are skipped. Takes pytest's arguments."""
     _install(session, *_group("test"))
+    _install_peers(session)
     _pytest(session, measured=bool(os.environ.get(MEASURE)) and session.python == MAIN)
 
 

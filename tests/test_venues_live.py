@@ -311,6 +311,7 @@ async def test_the_same_over_tcp_with_tls(place: Place) -> None:
 # What only one venue does.
 
 
+@pytest.mark.endurance
 async def test_edgex_holds_an_hour_because_its_pings_are_answered(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -338,6 +339,7 @@ async def test_edgex_ends_a_line_whose_pings_nobody_answers(
     assert 45e9 <= lost.received_ns - start_ns <= 65e9
 
 
+@pytest.mark.endurance
 async def test_darwinex_takes_a_thousand_products_within_its_limit_for_a_day(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

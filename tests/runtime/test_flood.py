@@ -14,6 +14,7 @@ MIB = 1024 * 1024
 
 
 @pytest.mark.tcp
+@pytest.mark.endurance
 def test_a_million_frames_to_a_consumer_that_never_reads() -> None:
     program = Path(__file__).with_name("flood.py")
     run = subprocess.run(

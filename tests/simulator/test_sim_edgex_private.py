@@ -270,6 +270,7 @@ async def test_a_stop_order_waits_and_then_goes_to_market(autojump_clock: trio.t
     assert stop[0]["triggerPriceType"] == "LAST_PRICE"
 
 
+@pytest.mark.endurance
 async def test_a_mirrored_account_adds_up_over_a_busy_minute(autojump_clock: trio.testing.MockClock) -> None:
     simulator = edgex(rate=60, account_events_s=5, funding_interval_min=1)
     mirror = Mirror()

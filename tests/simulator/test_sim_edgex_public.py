@@ -218,6 +218,7 @@ async def test_without_limits_a_silent_client_is_kept(autojump_clock: trio.testi
             assert len(simulator.connections[1].state.unanswered) == 5
 
 
+@pytest.mark.endurance
 async def test_a_client_that_answers_is_kept_for_an_hour(autojump_clock: trio.testing.MockClock) -> None:
     simulator = edgex(contracts=[QUIET])
     with trio.fail_after(4000):

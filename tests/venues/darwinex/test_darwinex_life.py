@@ -277,6 +277,7 @@ def test_certificate_that_was_never_good_is_fatal() -> None:
 # Budgets.
 
 
+@pytest.mark.endurance
 def test_a_thousand_products_take_ten_requests_and_a_reconnect_ten_more() -> None:
     play = Bench(VENUE, credentials=TOKEN)
     boxes = [play.subscribe(Quotes(name)) for name in names(1000)]
