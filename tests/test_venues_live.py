@@ -15,7 +15,7 @@ import trio.testing
 import trustme
 
 import trioquotes as tq
-from trioquotes.simulator.faults import DropLine, Fault, RefuseHandshake
+from trioquotes.simulator.faults import DropLine, Fault, RefuseHandshake, RejectRequest
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.venues import SIMULATORS, darwinex, edgex, upbit, zonda
 from trioquotes.simulator.venues.coinbase.listings import Profile
@@ -278,6 +278,58 @@ async def test_an_instrument_that_the_venue_does_not_know_is_refused_and_the_oth
                 with trio.move_on_after(60), pytest.raises(tq.SubscriptionRejected, match=words):
                     await stream.subscribe(wrong)
                 await next_data(stream.receive)
+
+
+# Message and reason, or message and code, as each simulator puts them into the venue's form of an error.
+DOCUMENTED_ERRORS = [
+    ("coinbase", "Failed to subscribe", "level2, level3, and full channels now require authentication."),
+    ("coinbase", "Failed to subscribe", "No channels provided"),
+    ("coinbase", "Failed to subscribe", "You need to specify at least one product ID for channel matches"),
+    ("coinbase", "Failed to subscribe", " is not a valid product"),
+    ("coinbase", "Authentication Failed", '{"message":"Invalid API Key"}'),
+    ("coinbase", "Authentication Failed", "invalid signature"),
+    ("coinbase", "Sorry, you could not be authenticated: Bad Request", "invalid signature"),
+    ("upbit", "NO_TICKET", "no ticket"),
+    ("upbit", "NO_TYPE", "no type"),
+    ("upbit", "NO_CODES", "no codes"),
+    ("upbit", "INVALID_PARAM", "nope is not supported"),
+    ("upbit", "WRONG_FORMAT", "the format is wrong"),
+    ("upbit", "INVALID_AUTH", "who are you"),
+    ("edgex", "invalid contractId:99", "INVALID_CONTRACT_ID"),
+    ("edgex", "invalid contractId : 99", "GATEWAY_INVALID_CONTRACT_ID"),
+    ("edgex", "what type is that", "INVALID_MESSAGE_TYPE"),
+    ("edgex", "not recognized", "UNRECOGNIZED_MESSAGE"),
+    ("edgex", "gateway trouble", "GATEWAY_ERROR"),
+    ("zonda", "no such path", None),
+    ("darwinex", "Empty message received.", "EMPTY_MESSAGE_RECEIVED"),
+    ("darwinex", "Message {} is not recognized.", "MESSAGE_NOT_RECOGNIZED"),
+    ("darwinex", "No active product found with the name DWC.4.20", "PRODUCT_NOT_VALID"),
+    (
+        "darwinex",
+        "Not allowed to subscribe to more than 10.000 products.",
+        "MAX_PRODUCT_SUBSCRIPTIONS_REACHED",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "message", "reason"), DOCUMENTED_ERRORS)
+async def test_every_documented_error_ends_the_topic_with_the_venues_words(
+    name: str, message: str, reason: str | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    place = next(place for place in PLACES if place.name == name)
+    rejection = RejectRequest(message=message, reason=reason)
+    with trio.fail_after(HOUR_S):
+        async with open_world(12) as world:
+            served = world.serve(place.simulator(rejection, wall_ns=world.wall_ns))
+            with pytest.raises(
+                (tq.SubscriptionRejected, tq.AuthenticationFailed, tq.ConnectFailed)
+            ) as caught:
+                async with world.session(served, place.data, connect_timeout_s=120.0, **place.key):
+                    raise AssertionError("entered")
+    words = str(caught.value)
+    assert message in words or (reason is not None and reason.strip() in words), words
+    if "uthenticat" in message:
+        assert isinstance(caught.value, tq.AuthenticationFailed)
 
 
 @each
