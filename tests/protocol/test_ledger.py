@@ -53,7 +53,6 @@ def test_wishes_are_asked_in_the_order_they_came() -> None:
     assert list(ledger.to_ask) == [B, A, C]
     assert ledger.wanted == {A, B, C}
     assert ledger.wanted_any
-    assert ledger.is_wanted(A)
 
 
 def test_asked_and_confirmed_are_two_steps() -> None:

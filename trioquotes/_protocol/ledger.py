@@ -136,10 +136,6 @@ class Ledger:
         """Whether the lane is needed: something is wanted on it that was not refused."""
         return any(channel not in self._refused for channel in self._wanted)
 
-    def is_wanted(self, channel: WireChannel) -> bool:
-        """Whether anybody, or the venue itself, wants the channel on this lane."""
-        return channel in self._wanted
-
     def want(self, channels: Iterable[WireChannel]) -> None:
         """Replace the set of wanted channels; what stays keeps its place and its state."""
         new = dict.fromkeys(channels)
