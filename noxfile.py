@@ -109,6 +109,9 @@ def _pytest(session: nox.Session, *, measured: bool = False) -> None:
         )
         if not session.posargs:
             session.run("pytest", "-m", "endurance", *arguments)
+    elif os.environ.get(MEASURE):
+        # Its long tests ran once beside the measured run: they try the code, not the interpreter.
+        session.run("pytest", "-m", "not endurance", *arguments)
     else:
         session.run("pytest", *arguments)
 
