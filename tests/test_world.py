@@ -274,7 +274,7 @@ async def _cancelled_at(world: World, place: Served, step: int) -> bool:
     return scope.cancel_called
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(16))
 async def test_a_cancel_at_any_step_of_the_whole_stack_leaves_nothing(
     autojump_clock: trio.testing.MockClock, part: int
 ) -> None:
