@@ -39,7 +39,10 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!trioquotes\b).*"),
     (r"py:.*", r"trioquotes\..*\.(E|[A-Z]_co)"),  # type variables
     (r"py:.*", r"trioquotes\.simulator\..*"),  # its insides concern only those who write a simulator
-    (r"py:class", r"trioquotes\.venues\.\w+\.\w+\.\w+"),  # what a venue's messages have in common, in its own modules
+    (
+        r"py:class",
+        r"trioquotes\.venues\.\w+\.\w+\.\w+",
+    ),  # what a venue's messages have in common, in its own modules
     (r"py:class", r"trioquotes\._runtime\.(clock\.Clock|connector\.Connector)"),  # seams for tests, not API
 ]
 
