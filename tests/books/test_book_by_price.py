@@ -1,4 +1,4 @@
-"""The order book: right, or it says that it is not."""
+"""The order book by price: right, or it says that it is not."""
 
 from __future__ import annotations
 
@@ -12,42 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from trioquotes.books import BookError, BookSide, OrderBook
+from tests.books.shelf import D, as_text, change, pairs, short_lists, side_named, snapshot
+from trioquotes.books import BookError, BookSide, BookView, OrderBook
 from trioquotes.errors import TrioquotesError, UsageError
-from trioquotes.events import BookChange, BookSnapshot, Level
-
-D = Decimal
-
-
-def pairs(*texts: str) -> tuple[Level, ...]:
-    """``pairs("10 1.5", "9 2")``: prices and sizes."""
-    return tuple((D(price), D(size)) for price, size in (text.split() for text in texts))
-
-
-def snapshot(
-    bids: tuple[Level, ...] = (),
-    asks: tuple[Level, ...] = (),
-    *,
-    depth: int | None = None,
-    instrument: str = "BTC-USD",
-) -> BookSnapshot:
-    return BookSnapshot(venue="test", instrument=instrument, received_ns=1, bids=bids, asks=asks, depth=depth)
-
-
-def change(
-    bids: tuple[Level, ...] = (), asks: tuple[Level, ...] = (), *, instrument: str = "BTC-USD"
-) -> BookChange:
-    return BookChange(venue="test", instrument=instrument, received_ns=2, bids=bids, asks=asks)
+from trioquotes.events import BookChange, BookSnapshot, Event, Level
 
 
 def live(*, depth: int | None = None) -> OrderBook:
     book = OrderBook("BTC-USD")
     book.apply(snapshot(pairs("99 1", "98 2", "97 3"), pairs("101 4", "102 5", "103 6"), depth=depth))
     return book
-
-
-def as_text(levels: tuple[Level, ...]) -> list[str]:
-    return [f"{price} {size}" for price, size in levels]
 
 
 # What is shown
@@ -110,11 +84,7 @@ def test_size_at_finds_every_spelling_and_none_where_nothing_rests() -> None:
     assert book.size_at("bid", D("98.00")) == D(2)
     assert book.size_at("ask", D("1.03E+2")) == D(6)
     for side, price in (("bid", "98.5"), ("bid", "101"), ("ask", "99"), ("ask", "104"), ("bid", "1")):
-        assert book.size_at(_side(side), D(price)) is None
-
-
-def _side(text: str) -> BookSide:
-    return "bid" if text == "bid" else "ask"
+        assert book.size_at(side_named(side), D(price)) is None
 
 
 def test_empty_side_has_no_best_no_mid_no_spread() -> None:
@@ -222,6 +192,10 @@ NOT_A_LEVEL: dict[str, Any] = {
     "absurd price": (D("1E+999999999"), D(1)),
     "vanishing price": (D("1E-101"), D(1)),
     "float price": (99.5, D(1)),
+    "float price of a level": (99.0, D(1)),
+    "float size of a level": (D(99), 1.5),
+    "float zero": (D(99), 0.0),
+    "whole number": (99, D(1)),
     "float size, new price": (D("99.5"), 1.5),
     "text": ("99", "1"),
     "three parts": (D(99), D(1), D(1)),
@@ -274,6 +248,96 @@ def test_interrupt_half_way_breaks_the_book_and_passes() -> None:
     assert book.depth() == ((), ())
 
 
+def test_verify_sees_the_book_after_each_event_and_what_it_says_breaks_it() -> None:
+    seen: list[tuple[Event, Level | None]] = []
+
+    def verify(book: BookView, event: Event) -> str | None:
+        seen.append((event, book.best_bid))
+        return "checksum 7, not 8" if len(seen) == 3 else None
+
+    book = OrderBook("BTC-USD", verify=verify)
+    events: list[BookSnapshot | BookChange] = [
+        snapshot(pairs("99 1")), change(pairs("99.5 1")), change(pairs("99.7 1")),
+    ]  # fmt: skip
+    book.apply(events[0])
+    book.apply(events[1])
+    assert book.state == "live"
+    with pytest.raises(BookError, match="checksum 7, not 8"):
+        book.apply(events[2])
+    assert seen == list(
+        zip(events, [pairs(f"{price} 1")[0] for price in ("99", "99.5", "99.7")], strict=True)
+    )
+    assert (book.state, book.reason, book.best_bid) == ("broken", "checksum 7, not 8", None)
+    book.apply(events[0])
+    assert book.state == "live"
+    assert len(seen) == 4
+
+
+def test_verify_is_not_asked_about_what_the_book_refused() -> None:
+    asked: list[Event] = []
+    book = OrderBook("BTC-USD", verify=lambda _, event: asked.append(event))
+    for event in (
+        change(pairs("99 1")),
+        snapshot(pairs("99 1"), instrument="ETH-USD"),
+        snapshot(pairs("99 -1")),
+    ):
+        with pytest.raises(BookError):
+            book.apply(event)
+    assert asked == []
+
+
+def test_verify_may_find_a_snapshot_wrong_without_words() -> None:
+    book = OrderBook("BTC-USD", verify=lambda *_: "")
+    with pytest.raises(BookError, match="its check failed"):
+        book.apply(snapshot(pairs("99 1")))
+    assert (book.state, book.reason) == ("broken", "its check failed")
+
+
+def test_verify_that_raises_breaks_the_book_and_its_error_passes() -> None:
+    def verify(book: BookView, event: Event) -> str | None:
+        raise ZeroDivisionError
+
+    book = OrderBook("BTC-USD", verify=verify)
+    with pytest.raises(ZeroDivisionError):
+        book.apply(snapshot(pairs("99 1")))
+    assert (book.state, book.depth()) == ("broken", ((), ()))
+
+
+def test_interrupted_snapshot_leaves_no_half_of_it() -> None:
+    class Iterated(tuple[Level, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> Iterator[Level]:
+            raise KeyboardInterrupt
+
+    book = live()
+    with pytest.raises(KeyboardInterrupt):
+        book.apply(snapshot(pairs("99 7"), Iterated(pairs("101 1"))))
+    assert (book.state, book.depth(), book.best_bid) == ("broken", ((), ()), None)
+
+
+def test_numbers_of_a_class_derived_from_decimal_are_taken() -> None:
+    class Money(Decimal):
+        pass
+
+    book = live()
+    book.apply(change(((Money("99"), Money("7")), (Money("98.5"), Money("1")), (Money("98"), Money("0")))))
+    assert as_text(book.levels("bid")) == ["99 7", "98.5 1", "97 3"]
+
+
+def test_subclasses_of_the_events_are_taken() -> None:
+    class Whole(BookSnapshot, frozen=True, kw_only=True):
+        pass
+
+    class Part(BookChange, frozen=True, kw_only=True):
+        pass
+
+    book = OrderBook()
+    book.apply(Whole(venue="test", instrument="BTC-USD", received_ns=1, bids=pairs("99 1"), asks=()))
+    book.apply(Part(venue="test", instrument="BTC-USD", received_ns=1, bids=pairs("98 1")))
+    assert as_text(book.levels("bid")) == ["99 1", "98 1"]
+
+
 def test_event_of_another_instrument_is_refused_and_changes_nothing() -> None:
     book = live()
     before = book.depth(), book.statistics()
@@ -321,11 +385,23 @@ def test_window_is_kept_after_the_whole_event_not_within_it() -> None:
     assert book.statistics().unknown_removals == 1
 
 
-def test_snapshot_larger_than_its_own_window_is_cut() -> None:
+@pytest.mark.parametrize(
+    ("bids", "asks"), [(pairs("97 3", "99 1", "98 2"), ()), ((), pairs("103 6", "101 4", "102 5"))]
+)
+def test_snapshot_larger_than_it_promises_breaks_the_book(
+    bids: tuple[Level, ...], asks: tuple[Level, ...]
+) -> None:
+    book = live()
+    with pytest.raises(BookError, match="window larger than promised: 3 levels a side, not 2"):
+        book.apply(snapshot(bids, asks, depth=2))
+    assert (book.state, book.depth()) == ("broken", ((), ()))
+    assert (book.best_bid, book.best_ask) == (None, None)
+
+
+def test_levels_that_rest_nowhere_do_not_fill_the_window_of_a_snapshot() -> None:
     book = OrderBook("BTC-USD")
-    book.apply(snapshot(pairs("97 3", "99 1", "98 2"), pairs("103 6", "101 4"), depth=2))
-    assert book.depth() == (pairs("99 1", "98 2"), pairs("101 4", "103 6"))
-    assert book.statistics().trimmed == 1
+    book.apply(snapshot(pairs("99 1", "99.0 2", "98 0"), depth=1))
+    assert as_text(book.levels("bid")) == ["99.0 2"]
 
 
 def test_negative_window_is_refused() -> None:
@@ -372,6 +448,21 @@ def test_snapshot_promises_the_narrower_window(
     assert (len(taken.bids), len(taken.asks)) == (shown, shown)
 
 
+def test_deep_book_keeps_short_lists_and_no_empty_ones() -> None:
+    with short_lists(8):
+        book = OrderBook("BTC-USD")
+        book.apply(snapshot(tuple((D(number), D(1)) for number in range(1, 101))))
+        lists = book._bids._below
+        assert max(len(keys) for keys, _ in lists) <= 8
+        for number in range(1, 60):
+            book.apply(change(((D(number), D(0)),)))
+        assert min(len(keys) for keys, _ in lists) > 0
+        for number in range(100, 59, -1):
+            assert book.best_bid == (D(number), D(1))
+            book.apply(change(((D(number), D(0)),)))
+        assert (lists, len(book.bids)) == ([], 0)
+
+
 # Against a naive model
 
 SPELLINGS = ("{}", "{}.0", "{}.00", "{}.00000000", "{}0E-1")
@@ -398,6 +489,7 @@ class BookAgainstModel(RuleBasedStateMachine):
         self.window: int | None = None
         self.live = False
         self.unknown = 0
+        self.lists = short_lists(512)
 
     def _set(self, side: BookSide, levels: tuple[Level, ...], *, count: bool) -> None:
         known = self.model[side]
@@ -415,18 +507,27 @@ class BookAgainstModel(RuleBasedStateMachine):
     def _sorted(self, side: BookSide) -> list[Level]:
         return sorted(self.model[side].items(), key=lambda level: level[0], reverse=side == "bid")
 
-    @initialize()
-    def nothing_yet(self) -> None:
+    @initialize(most=st.sampled_from([2, 4, 512]))
+    def nothing_yet(self, most: int) -> None:
+        self.lists = short_lists(most)
+        self.lists.__enter__()
         assert self.book.state == "waiting"
+
+    def teardown(self) -> None:
+        self.lists.__exit__(None, None, None)
 
     @rule(bids=level_lists, asks=level_lists, window=windows)
     def takes_a_snapshot(self, bids: tuple[Level, ...], asks: tuple[Level, ...], window: int | None) -> None:
-        self.book.apply(snapshot(bids, asks, depth=window))
         self.model = {"bid": {}, "ask": {}}
-        self.window, self.live = window, True
         self._set("bid", bids, count=False)
         self._set("ask", asks, count=False)
-        self._cut()
+        if window is not None and max(map(len, self.model.values())) > window:
+            with pytest.raises(BookError, match="larger than promised"):
+                self.book.apply(snapshot(bids, asks, depth=window))
+            self._lost()
+        else:
+            self.book.apply(snapshot(bids, asks, depth=window))
+            self.window, self.live = window, True
 
     @precondition(lambda self: self.live)
     @rule(bids=level_lists, asks=level_lists)
@@ -478,7 +579,9 @@ class BookAgainstModel(RuleBasedStateMachine):
         assert book.best_ask == (asks[0] if asks else None)
         for number in range(-4, 26):
             for side in ("bid", "ask"):
-                assert book.size_at(_side(side), D(number)) == self.model[_side(side)].get(D(number))
+                assert book.size_at(side_named(side), D(number)) == self.model[side_named(side)].get(
+                    D(number)
+                )
         if bids and asks:
             assert book.crossed == (bids[0][0] > asks[0][0])
             assert book.locked == (bids[0][0] == asks[0][0])
@@ -500,9 +603,17 @@ BookAgainstModel.TestCase.settings = settings(max_examples=150, stateful_step_co
 TestBookAgainstModel = BookAgainstModel.TestCase
 
 
+@pytest.mark.parametrize("most", [8, 64, 512])
 @given(levels=st.dictionaries(st.integers(0, 400), st.integers(1, 9), min_size=100), data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_deep_book_equals_the_model_after_many_changes(levels: dict[int, int], data: st.DataObject) -> None:
+def test_deep_book_equals_the_model_after_many_changes(
+    most: int, levels: dict[int, int], data: st.DataObject
+) -> None:
+    with short_lists(most):
+        _deep_book_equals_the_model(levels, data)
+
+
+def _deep_book_equals_the_model(levels: dict[int, int], data: st.DataObject) -> None:
     start = tuple((D(price), D(size)) for price, size in levels.items())
     changes = data.draw(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 3)), max_size=200))
     book, model = OrderBook("BTC-USD"), {D(price): D(size) for price, size in levels.items()}
