@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from trioquotes._protocol.budget import Allowance, Budgets
 from trioquotes._protocol.contract import Memory, Venue, VenueProtocol
@@ -111,6 +111,9 @@ class Outbox:
     def kinds(self) -> list[str]:
         """Class names of what came since the last call."""
         return [type(event).__name__ for event in self.take()]
+
+
+BoxT = TypeVar("BoxT", bound=Outbox)
 
 
 class Line:
@@ -357,8 +360,11 @@ class Bench:
 
     def subscribe(self, topic: Topic[Event]) -> Outbox:
         """A subscriber comes."""
-        outbox = Outbox(topic)
-        self.planner.join(topic, outbox, self.receipt().wall_ns)
+        return self.join(Outbox(topic))
+
+    def join(self, outbox: BoxT) -> BoxT:
+        """A subscriber of a kind of its own comes."""
+        self.planner.join(outbox.topic, outbox, self.receipt().wall_ns)
         self._replan()
         return outbox
 

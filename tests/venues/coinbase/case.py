@@ -20,7 +20,18 @@ from tests.venues.coinbase.feed import (
     ticker,
     update,
 )
-from trioquotes.topics import Balances, Books, Fills, Instruments, Orders, Quotes, Tickers, Trades
+from trioquotes.topics import (
+    Balances,
+    Books,
+    Depths,
+    Fills,
+    Instruments,
+    OrderBooks,
+    Orders,
+    Quotes,
+    Tickers,
+    Trades,
+)
 from trioquotes.venues import coinbase
 from trioquotes.venues.coinbase import VENUE
 
@@ -33,6 +44,8 @@ CASE = Case(
         Trades("BTC-USD"),
         Books("BTC-USD"),
         Quotes("BTC-USD"),
+        Depths("BTC-USD", 5),
+        OrderBooks("BTC-USD"),
         Tickers("BTC-USD"),
         Instruments(),
         Orders("BTC-USD"),

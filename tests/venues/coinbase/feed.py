@@ -13,6 +13,7 @@ from trioquotes.credentials import ApiKey
 __all__ = [
     "ACCOUNT",
     "KEY",
+    "TIME",
     "Feed",
     "ack",
     "auction",

@@ -91,7 +91,7 @@ def test_every_captured_message_is_typed_or_refused_with_a_reason(line: Captured
     assert type(message) is CLASSES[wire["type"]]
     assert message.received_ns == 5  # type: ignore[attr-defined]  # of every wire message
     if "0.-10000" in line.raw:
-        (refused, _, gap) = made
+        (refused, _, gap) = made  # native subscribers get what is left of it
         assert isinstance(refused, events.Malformed)
         assert refused.reason == "Invalid decimal string at $.bids[1][1]: '0.-10000'"
         assert isinstance(gap, events.Gap)
@@ -157,6 +157,29 @@ def test_recorded_session_adds_up() -> None:
         assert book.best_bid is not None
         assert book.best_ask is not None
         assert book.best_bid[0] < book.best_ask[0]
+
+
+def test_recorded_session_ends_with_the_books_of_a_plain_reference() -> None:
+    plain: dict[str, dict[str, dict[Decimal, Decimal]]] = {}
+    run = Offline(VENUE)
+    for line in captured("coinbase-session-2021.jsonl"):
+        run.feed(line.raw.encode())
+        wire = json.loads(line.raw)
+        if wire["type"] == "snapshot":
+            plain[wire["product_id"]] = {
+                side: {Decimal(price): Decimal(size) for price, size in wire[name]}
+                for side, name in (("buy", "bids"), ("sell", "asks"))
+            }
+        for side, price, size in wire.get("changes", ()):
+            plain[wire["product_id"]][side][Decimal(price)] = Decimal(size)
+    assert len(plain) == 10
+    books = {book.instrument: book for book in run.books()}
+    assert books.keys() == plain.keys()
+    for name, sides in plain.items():
+        bids, asks = ({p: s for p, s in sides[side].items() if s} for side in ("buy", "sell"))
+        assert books[name].levels("bid") == tuple(sorted(bids.items(), reverse=True))
+        assert books[name].levels("ask") == tuple(sorted(asks.items()))
+        assert len(bids) > 100
 
 
 def test_taker_side_of_trades_and_tickers_agrees_in_the_recorded_session() -> None:

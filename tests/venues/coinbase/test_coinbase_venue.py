@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from tests.venues.coinbase.feed import KEY
 from trioquotes import topics as unified
-from trioquotes._protocol.effects import Failure, Fatal, Lane, Options, Retry, Stamp, WireChannel
+from trioquotes._protocol.effects import Endpoint, Failure, Fatal, Lane, Options, Retry, Stamp, WireChannel
 from trioquotes.credentials import ApiKey, BearerToken
 from trioquotes.errors import (
     ConnectFailed,
@@ -41,6 +42,8 @@ def names(topic: Topic[Event], options: Options = SIGNED) -> list[tuple[str, ...
         (unified.Tickers("BTC-USD"), "events", [("ticker", "BTC-USD")]),
         (unified.Books("BTC-USD"), "book", [("level2", "BTC-USD")]),
         (unified.Quotes("BTC-USD"), "quotes", [("level2", "BTC-USD")]),
+        (unified.Depths("BTC/USD", 5), "depths", [("level2", "BTC-USD")]),
+        (unified.OrderBooks("BTC/USD"), "orders", [("full", "BTC-USD")]),
         (unified.Instruments(), "events", [("status",)]),
         (unified.Orders("BTC-USD"), "events", [("user", "BTC-USD")]),
         (unified.Fills("BTC-USD"), "events", [("user", "BTC-USD")]),
@@ -74,6 +77,7 @@ def test_topic_is_served_by_its_channel(
 def test_without_credentials_books_and_quotes_are_the_public_ones() -> None:
     assert names(unified.Books("BTC-USD"), PUBLIC) == [("level2_batch", "BTC-USD")]
     assert names(unified.Quotes("BTC-USD"), PUBLIC) == [("level2_batch", "BTC-USD")]
+    assert names(unified.Depths("BTC-USD"), PUBLIC) == [("level2_batch", "BTC-USD")]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,7 @@ def test_without_credentials_books_and_quotes_are_the_public_ones() -> None:
         (coinbase.Full("BTC-USD"), "matches and level2_batch are without"),
         (coinbase.User("BTC-USD"), "private"),
         (coinbase.Balances(("a",)), "private"),
+        (unified.OrderBooks("BTC-USD"), "matches and level2_batch are without"),
         (unified.Orders("BTC-USD"), "private"),
         (unified.Fills("BTC-USD"), "private"),
         (unified.Balances(("a",)), "private"),
@@ -93,6 +98,34 @@ def test_without_credentials_books_and_quotes_are_the_public_ones() -> None:
 def test_missing_key_is_said_before_connecting(topic: Topic[Event], words: str) -> None:
     with pytest.raises(MissingCredentials, match=words):
         VENUE.serve(topic, PUBLIC)
+
+
+def test_channel_of_books_by_order_is_an_option() -> None:
+    by_level3 = attrs.evolve(SIGNED, extra={"by_order": "level3"})
+    assert names(unified.OrderBooks("BTC-USD"), by_level3) == [("level3", "BTC-USD")]
+    assert names(unified.OrderBooks("BTC-USD"), attrs.evolve(SIGNED, extra={"by_order": "full"})) == [
+        ("full", "BTC-USD")
+    ]
+    serving = VENUE.serve(unified.OrderBooks("BTC-USD"), by_level3)
+    assert serving.fetched
+    for extra, words in (
+        ({"by_order": "level2"}, "one of full, level3, not 'level2'"),
+        ({"a": "b"}, "no option 'a'"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            VENUE.serve(unified.OrderBooks("BTC-USD"), attrs.evolve(SIGNED, extra=extra))
+
+
+def test_book_by_order_needs_rest_and_an_audit_does_too() -> None:
+    alone = Options(Endpoint("wss://localhost"), has_credentials=True)
+    with pytest.raises(UnsupportedTopic, match="this endpoint has none"):
+        VENUE.serve(unified.OrderBooks("BTC-USD"), alone)
+    assert VENUE.serve(unified.Books("BTC-USD"), alone).audit is None
+
+
+def test_depths_and_order_books_can_be_named() -> None:
+    assert VENUE.topic("depths", "BTC/USD", native=False) == unified.Depths("BTC-USD", 10)
+    assert VENUE.topic("orderbooks", "BTC-USD", native=False) == unified.OrderBooks("BTC-USD")
 
 
 @pytest.mark.parametrize("name", ["direct", "sandbox-direct"])
@@ -110,12 +143,14 @@ def test_direct_endpoint_signs_everything(name: str) -> None:
         (
             unified.Candles("BTC-USD"),
             UnsupportedTopic,
-            "it can serve Balances, Books, Fills, Instruments, Orders",
+            "it can serve Balances, Books, Depths, Fills, Instruments, OrderBooks, Orders",
         ),
         (unified.FundingRates("BTC-USD"), UnsupportedTopic, "it can serve"),
         (unified.Balances(), UnsupportedTopic, r"accounts=\(account id"),
         (unified.Balances(("",)), UnsupportedTopic, r"accounts=\(account id"),
         (coinbase.Balances(), UnsupportedTopic, r"accounts=\(account id"),
+        (unified.Depths("BTC-USD", 0), UnsupportedTopic, "at least 1 level a side, not 0"),
+        (unified.OrderBooks("BTC USD"), InvalidInstrument, "product id"),
         (unified.Orders(), UnsupportedTopic, "one product at a time"),
         (unified.Fills(), UnsupportedTopic, "one product at a time"),
         (

@@ -18,7 +18,18 @@ from trioquotes._protocol.effects import Endpoint, Lane, Options, Receipt, Skip,
 from trioquotes._protocol.offline import Offline
 from trioquotes.credentials import ApiKey, BearerToken
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic, UsageError
-from trioquotes.topics import Books, Candles, Instruments, Orders, Quotes, Tickers, Topic, Trades
+from trioquotes.topics import (
+    Books,
+    Candles,
+    Depths,
+    Instruments,
+    OrderBooks,
+    Orders,
+    Quotes,
+    Tickers,
+    Topic,
+    Trades,
+)
 from trioquotes.venues import darwinex
 from trioquotes.venues.darwinex import VENUE, unify
 from trioquotes.venues.darwinex.requests import MAX_FRAME_BYTES, ping, subscribe, unsubscribe, unsubscribe_all
@@ -56,8 +67,11 @@ def test_full_names_are_taken_as_they_are(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", [Trades("DWC.4.20"), Books("DWC.4.20"), Tickers("DWC.4.20"), Candles("DWC.4.20"), Orders()]
-)
+    "topic",
+    [Trades("DWC.4.20"), Books("DWC.4.20"), Depths("DWC.4.20"), OrderBooks("DWC.4.20"), Tickers("DWC.4.20"),
+     Candles("DWC.4.20"), Orders()],
+    ids=str,
+)  # fmt: skip
 def test_other_topics_are_unsupported_and_the_message_says_what_there_is(topic: Topic[events.Event]) -> None:
     with pytest.raises(UnsupportedTopic, match="it can serve Instruments, Quotes"):
         VENUE.serve(topic, WITH)

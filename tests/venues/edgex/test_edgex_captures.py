@@ -13,9 +13,12 @@ import attrs
 import msgspec
 import pytest
 
+from tests.venues.bench import Bench
+from tests.venues.bookcheck import Reader
 from trioquotes import events
 from trioquotes._protocol.offline import Offline
 from trioquotes.events import Event
+from trioquotes.topics import Books
 from trioquotes.venues import edgex
 from trioquotes.venues.edgex import VENUE
 
@@ -163,3 +166,54 @@ def test_the_documented_change_continues_the_documented_snapshot() -> None:
     assert len(live["10000004"].levels("ask")) == 7
     assert live["10000001"].best_ask == (Decimal("30150.50"), Decimal("7.123"))
     assert live["10000001"].best_bid == (Decimal("30149.75"), Decimal("2.500"))
+
+
+def plain_books() -> dict[tuple[str, int], tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]]:
+    """Every captured book by contract and window, as the pages say: a snapshot, then absolute sizes."""
+    books: dict[tuple[str, int], tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
+    for line in LINES:
+        if not line.channel.startswith("depth.") or line.refusal:
+            continue
+        content = json.loads(line.raw)["content"]
+        (row,) = content["data"]
+        key = (row["contractId"], row["level"])
+        if content["dataType"].lower() == "snapshot":
+            books[key] = ({}, {})
+        for side, levels in zip(books.get(key, ()), (row["bids"], row["asks"]), strict=False):
+            for level in levels:
+                price, size = level.values() if isinstance(level, dict) else level
+                side[Decimal(price)] = Decimal(size)
+                if not side[Decimal(price)]:
+                    del side[Decimal(price)]
+    return books
+
+
+def test_the_captured_books_equal_a_plain_reference() -> None:
+    run = Offline(VENUE)
+    for line in LINES:
+        if line.channel.startswith("depth.") and not line.refusal:
+            run.feed(line.raw.encode(), line.channel)
+    kept = {
+        (book.instrument, book.window): (dict(book.levels("bid")), dict(book.levels("ask")))
+        for book in run.books()
+        if book.state == "live"
+    }
+    assert kept == plain_books()
+    assert sorted(kept) == [("10000001", 15), ("10000004", 200), ("30000001", 15)]
+    assert sum(len(side) for book in kept.values() for side in book) == 18
+
+
+def test_the_captured_books_are_the_same_on_a_line() -> None:
+    play = Bench(VENUE, endpoint="v1")
+    readers = {
+        (contract, level): play.join(Reader(Books(contract, level))) for contract, level in plain_books()
+    }
+    play.connect()
+    play.writer()
+    for line in LINES:
+        if line.channel.startswith("depth.") and not line.refusal:
+            play.server(line.raw)
+    for key, (bids, asks) in plain_books().items():
+        assert readers[key].trusting
+        assert readers[key].gaps == []
+        assert readers[key].agrees(bids, asks)

@@ -39,6 +39,7 @@ from trioquotes.events import (
     BookChange,
     BookSnapshot,
     Candle,
+    Depth,
     Event,
     Gap,
     Malformed,
@@ -47,10 +48,10 @@ from trioquotes.events import (
     Trade,
     Unknown,
 )
-from trioquotes.topics import Books, Candles, FundingRates, Instruments, Quotes, Tickers, Trades
+from trioquotes.topics import Books, Candles, Depths, FundingRates, Instruments, Quotes, Tickers, Trades
 from trioquotes.venues import edgex
 from trioquotes.venues.edgex import VENUE
-from trioquotes.venues.edgex.chain import STALE_IN_A_ROW
+from trioquotes.venues.edgex.chain import OLD_IN_A_ROW, STALE_IN_A_ROW
 from trioquotes.venues.edgex.line import PING_EVERY_S, PONG_WITHIN_S, QUIET_S
 from trioquotes.venues.edgex.protocol import PublicProtocol
 
@@ -462,6 +463,134 @@ def test_a_part_of_a_book_that_cannot_be_used_breaks_that_book_alone(frame: str,
     assert other.kinds() == []
     assert said(play) == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
     assert play.line().state.tally.malformed == 1
+
+
+def test_a_snapshot_with_more_levels_than_promised_is_no_book() -> None:
+    play, (book, other) = served(Books(BTC, 15), Books(ETH, 15))
+    many = [(str(price), "1") for price in range(50, 66)]
+    play.server(depth(110, 111, bids=many, whole=True, level=15))
+    malformed, gap = book.take()
+    assert isinstance(malformed, Malformed)
+    assert malformed.reason == "16 bids in a window of 15"
+    assert isinstance(gap, Gap)
+    assert other.kinds() == []
+    assert said(play) == [("unsubscribe", f"depth.{BTC}.15"), ("subscribe", f"depth.{BTC}.15")]
+
+
+def test_what_leaves_the_window_without_a_word_is_removed_for_whoever_applies_blindly() -> None:
+    play, (book,) = served(Books(BTC, 15))
+    levels = [(str(price), "1") for price in range(60, 75)]
+    play.server(
+        depth(110, 111, bids=levels, whole=True, level=15), depth(111, 112, bids=[("75", "2")], level=15)
+    )
+    _, change = book.take()
+    assert isinstance(change, BookChange)
+    assert change.bids == ((Decimal(75), Decimal(2)), (Decimal(60), Decimal(0)))
+
+
+def test_a_crossed_snapshot_is_asked_for_again() -> None:
+    play, (book,) = served(Books(BTC))
+    play.server(depth(110, 111, bids=[("101", "1")], asks=[("101", "1")], whole=True))
+    assert gaps(book) == ["locked book"]
+    assert said(play) == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
+    play.server(depth(111, 112, bids=[("102", "1")], asks=[("101", "1")], whole=True))
+    assert gaps(book) == ["crossed book"]
+    play.advance(1.0)
+    assert said(play) == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
+    play.server(depth(112, 113, bids=[("100", "1")], asks=[("101", "1")], whole=True))
+    assert book.kinds() == ["BookSnapshot", "Resynced"]
+
+
+def test_a_snapshot_that_goes_back_is_a_gap_and_no_book() -> None:
+    play, (book,) = served(Books(BTC))
+    play.server(depth(110, 120), depth(100, 119, bids=[("99", "1")], whole=True))
+    assert book.kinds() == ["BookChange", "Gap"]
+    assert said(play) == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
+    play.server(depth(100, 119, bids=[("99", "1")], whole=True))
+    assert book.kinds() == []
+    play.advance(1.0)
+    assert said(play) == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
+    play.server(depth(119, 120, bids=[("99", "1")], whole=True))
+    assert book.kinds() == ["BookSnapshot", "Resynced"]
+    assert ignored(play)["older than a change"] == 2
+
+
+def test_a_counter_that_started_again_is_believed_in_the_end() -> None:
+    play, (book,) = served(Books(BTC))
+    for _ in range(OLD_IN_A_ROW):
+        play.server(depth(1, 5, bids=[("99", "1")], whole=True))
+        play.advance(60.0)
+        assert said(play)[-2:] == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
+    play.server(depth(1, 5, bids=[("99", "1")], whole=True), depth(5, 6))
+    assert book.kinds() == ["Gap", "BookSnapshot", "Resynced", "BookChange"]
+
+
+def test_who_comes_back_before_the_server_knows_gets_nothing_of_the_old_subscription() -> None:
+    play, (book, _) = served(Books(BTC), Trades(BTC))
+    play.unsubscribe(book)
+    line = play.line()
+    assert line._write_one() is not None  # unsubscribe
+    again = play.subscribe(Books(BTC))
+    play.server(depth(200, 210, bids=[("99", "1")], whole=True), depth(230, 240))
+    assert again.kinds() == []
+    assert ignored(play)["not asked for"] == 2
+    assert said(play) == [("subscribe", DEPTH)]
+    play.server(depth(240, 250, bids=[("99", "1")], whole=True))
+    assert again.kinds() == ["BookSnapshot"]
+
+
+@pytest.mark.parametrize("data_first", [False, True])
+def test_a_trouble_of_the_gateway_with_a_book_that_is_served_all_the_same(*, data_first: bool) -> None:
+    play = Bench(VENUE)
+    book = play.subscribe(Books(BTC))
+    play.connect()
+    play.writer()
+    snapshot = depth(1, 5, bids=[("99", "1")], whole=True)
+    trouble = error(DEPTH, "GATEWAY_ERROR", "again")
+    play.server(*((snapshot, trouble) if data_first else (trouble,)))
+    assert gaps(book) == (["refused: GATEWAY_ERROR: again"] if data_first else [])
+    play.server(depth(7, 9))
+    play.server(SUBSCRIBED)
+    play.advance(1.0)
+    assert said(play) == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
+    play.server(depth(9, 12, bids=[("99", "1")], whole=True))
+    assert "BookSnapshot" in book.kinds()
+    play.advance(30.0)
+    assert [request for request in said(play) if request[0] != "ping"] == []
+
+
+def test_a_late_acknowledgement_brings_the_snapshot_that_was_given_up() -> None:
+    play = Bench(VENUE)
+    book = play.subscribe(Books(BTC))
+    play.connect()
+    play.writer()
+    play.advance(10.5)
+    play.server(SUBSCRIBED, depth(6, 7))
+    assert said(play) == [("unsubscribe", DEPTH), ("subscribe", DEPTH)]
+    play.server(depth(7, 8, bids=[("99", "1")], whole=True))
+    assert book.kinds() == ["Connected", "Rejected", "BookSnapshot"]
+
+
+def test_views_of_the_book_share_its_channel_and_its_gaps() -> None:
+    play, (book, view, deep) = served(Books(BTC, 15), Depths(BTC, 1), Depths(BTC, 200))
+    change = depth(130, 140, bids=[("100.7", "1")], level=15)
+    play.server(depth(110, 125, bids=[("100.6", "1")], level=15))
+    (seen,) = view.take()
+    assert isinstance(seen, Depth)
+    assert (seen.bids, seen.levels) == (((Decimal("100.6"), Decimal(1)),), 1)
+    play.server(depth(125, 126, bids=[("99", "1")], level=15))
+    assert view.kinds() == []
+    play.server(change)
+    assert gaps(view) == gaps(book) == ["the version went from 126 to 130"]
+    assert deep.kinds() == []
+    late = play.subscribe(Depths(BTC, 2))
+    assert said(play) == [("unsubscribe", f"depth.{BTC}.15"), ("subscribe", f"depth.{BTC}.15")]
+    play.server(depth(139, 140, bids=[("100.7", "1")], whole=True, level=15))
+    assert (view.kinds(), late.kinds()[-1], book.kinds()) == (
+        ["Depth"],
+        "Depth",
+        ["BookSnapshot", "Resynced"],
+    )
 
 
 def test_a_crossed_book_is_resynced() -> None:

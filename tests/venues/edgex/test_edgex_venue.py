@@ -37,9 +37,11 @@ from trioquotes.topics import (
     Balances,
     Books,
     Candles,
+    Depths,
     Fills,
     FundingRates,
     Instruments,
+    OrderBooks,
     Orders,
     Quotes,
     Tickers,
@@ -121,6 +123,11 @@ def test_a_name_cannot_be_translated_from_its_text(text: str) -> None:
         (Books(BTC, 1), WireChannel("depth", BTC, "15"), "book", BTC),
         (Books(BTC, 16), WireChannel("depth", BTC, "200"), "book", BTC),
         (Books(BTC, 500), WireChannel("depth", BTC, "200"), "book", BTC),
+        (Depths(BTC), WireChannel("depth", BTC, "15"), "depths", BTC),
+        (Depths(BTC, 1), WireChannel("depth", BTC, "15"), "depths", BTC),
+        (Depths(BTC, 15), WireChannel("depth", BTC, "15"), "depths", BTC),
+        (Depths(BTC, 16), WireChannel("depth", BTC, "200"), "depths", BTC),
+        (Depths(BTC, 200), WireChannel("depth", BTC, "200"), "depths", BTC),
         (Candles(BTC), WireChannel("kline", BTC, "LAST_PRICE.MINUTE_1"), "events", BTC),
         (Candles(BTC, "MONTH_1"), WireChannel("kline", BTC, "LAST_PRICE.MONTH_1"), "events", BTC),
         (FundingRates(BTC), WireChannel("fundingRate", BTC), "events", BTC),
@@ -176,6 +183,8 @@ def test_every_interval_and_price_has_bars() -> None:
         (edgex.Klines(BTC, "DAY_1", "MID_PRICE"), "no bars of 'MID_PRICE'; of LAST_PRICE"),
         (edgex.Depths(BTC, 50), r"books of \(15, 200\) levels a side, not of 50"),
         (Books(BTC, 0), "a book of 0 levels"),
+        (Depths(BTC, 0), "a book of 0 levels"),
+        (Depths(BTC, 201), "shows 200 levels a side, not 201"),
     ],
     ids=str,
 )
@@ -207,7 +216,20 @@ def test_an_unknown_option_is_refused_before_any_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Trades, Quotes, Tickers, Books, Candles, FundingRates, Orders, Fills, edgex.Klines, edgex.Trades]
+    "kind",
+    [
+        Trades,
+        Quotes,
+        Tickers,
+        Books,
+        Depths,
+        Candles,
+        FundingRates,
+        Orders,
+        Fills,
+        edgex.Klines,
+        edgex.Trades,
+    ],
 )
 def test_every_instrument_is_checked(kind: Callable[[str], Topic[Event]]) -> None:
     with pytest.raises(InvalidInstrument):
@@ -257,7 +279,8 @@ def test_unified_words() -> None:
     assert VENUE.topic("orders", "", native=False) == Orders()
     assert VENUE.topic("orders", BTC, native=False) == Orders(BTC)
     assert VENUE.topic("instruments", "", native=False) == Instruments()
-    assert VENUE.unified == set(UNIFIED_TOPICS.values())
+    assert VENUE.topic("depths", BTC, native=False) == Depths(BTC, 10)
+    assert VENUE.unified == set(UNIFIED_TOPICS.values()) - {OrderBooks}
 
 
 # Unified events.
@@ -322,7 +345,7 @@ def test_an_instrument_of_unknown_coins_has_none() -> None:
 @pytest.mark.parametrize(
     "unifier",
     [
-        unify.trades, unify.quotes, unify.tickers, unify.books, unify.candles, unify.funding_rates, unify.instruments,
+        unify.trades, unify.quotes, unify.tickers, unify.books(15), unify.candles, unify.funding_rates, unify.instruments,
         unify.orders(""), unify.fills(""), unify.balances,
     ],
 )  # fmt: skip

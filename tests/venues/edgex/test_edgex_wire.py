@@ -15,7 +15,7 @@ from tests.venues.edgex.feed import BTC, compact, order
 from trioquotes._protocol.codec import BadFrame
 from trioquotes._protocol.effects import WireChannel
 from trioquotes._protocol.sequence import OK
-from trioquotes.venues.edgex.chain import STALE_IN_A_ROW, Chain, Link
+from trioquotes.venues.edgex.chain import CUSTOM, MOST, OLD_IN_A_ROW, STALE_IN_A_ROW, Chain, Link, Rule
 from trioquotes.venues.edgex.channels import DEPTHS, INTERVALS, OF_ALL, PRICE_TYPES, channel_of, text_of
 from trioquotes.venues.edgex.history import REMEMBERED, RecentTrades
 from trioquotes.venues.edgex.messages import ErrorContent, Trade
@@ -268,7 +268,7 @@ BOOK = '[{"startVersion":"8","endVersion":"9","level":15,"contractId":"7","asks"
 )
 def test_levels_may_be_objects_or_pairs(asks: str) -> None:
     (wire,) = ROWS["depth"].read((BOOK % (asks, "[]")).encode(), "$").rows
-    depth = to_depth(wire)
+    depth = to_depth(wire, 15)
     assert depth.asks == ((Decimal("1.0"), Decimal("0.50")), (Decimal(2), Decimal(0)))
     assert [str(size) for _, size in depth.asks] == ["0.50", "0"]
     assert (depth.start_version, depth.end_version, depth.bids) == (8, 9, ())
@@ -293,13 +293,51 @@ def test_what_is_no_level_spoils_the_row(asks: str) -> None:
 def test_a_negative_size_is_an_error(asks: str, bids: str) -> None:
     (wire,) = ROWS["depth"].read((BOOK % (asks, bids)).encode(), "$").rows
     with pytest.raises(BadFrame, match="negative size"):
-        to_depth(wire)
+        to_depth(wire, 15)
 
 
 def test_versions_that_run_backwards_are_an_error() -> None:
     (wire,) = ROWS["depth"].read((BOOK % ("[]", "[]")).replace('"9"', '"7"').encode(), "$").rows
     with pytest.raises(BadFrame, match="version 8 is said to end at 7"):
-        to_depth(wire)
+        to_depth(wire, 15)
+
+
+@pytest.mark.parametrize("level", ["200", "14", "-1"])
+def test_another_window_than_the_channels_is_an_error(level: str) -> None:
+    (wire,) = (
+        ROWS["depth"].read((BOOK % ("[]", "[]")).replace('"level":15', f'"level":{level}').encode(), "$").rows
+    )
+    with pytest.raises(BadFrame, match=f"a window of {level} levels a side where 15 were promised"):
+        to_depth(wire, 15)
+
+
+def test_a_window_may_be_left_unsaid() -> None:
+    (wire,) = ROWS["depth"].read((BOOK % ("[]", "[]")).replace('"level":15,', "").encode(), "$").rows
+    assert to_depth(wire, 15).level == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        ("".join(f'["{price}","1"],' for price in range(1, 17)), "16 {} in a window of 15"),
+        ('["1","1"],["1.0","0"],', "a price stands twice among the {}"),
+        ('["0","1"],', "size 1 at price 0 of the {}"),
+        ('["-1","1"],', "size 1 at price -1 of the {}"),
+    ],
+)
+@pytest.mark.parametrize("name", ["asks", "bids"])
+def test_what_no_side_of_a_snapshot_can_be_is_an_error(side: str, words: str, name: str) -> None:
+    levels = f"[{side[:-1]}]"
+    text = BOOK % ((levels, "[]") if name == "asks" else ("[]", levels))
+    (wire,) = ROWS["depth"].read(text.replace("}", ',"depthType":"SNAPSHOT"}').encode(), "$").rows
+    with pytest.raises(BadFrame, match=words.format(name)):
+        to_depth(wire, 15)
+
+
+def test_prices_that_go_and_come_may_be_many_in_a_change() -> None:
+    levels = "".join(f'["{price}","{price % 2}"],' for price in range(1, 40)) + '["1","3"]'
+    (wire,) = ROWS["depth"].read((BOOK % (f"[{levels}]", "[]")).encode(), "$").rows
+    assert len(to_depth(wire, 15).asks) == 40
 
 
 @pytest.mark.parametrize(
@@ -312,7 +350,7 @@ def test_versions_that_run_backwards_are_an_error() -> None:
 def test_a_snapshot_is_known_in_any_case(data_type: str, depth_type: str, *, whole: bool) -> None:
     text = (BOOK % ("[]", "[]")).replace('"level":15', f'"level":15,"depthType":"{depth_type}"')
     (wire,) = ROWS["depth"].read(text.encode(), "$").rows
-    depth = to_depth(wire)
+    depth = to_depth(wire, 15)
     assert msgspec.structs.replace(depth, data_type=data_type).is_snapshot is whole
 
 
@@ -321,7 +359,7 @@ def test_a_snapshot_is_known_in_any_case(data_type: str, depth_type: str, *, who
 
 def walked(*steps: tuple[int, int] | int) -> list[Link | None]:
     """Snapshots are single numbers, changes pairs."""
-    chain = Chain(awaiting=True)
+    chain = Chain(Rule(), awaiting=True)
     said: list[Link | None] = []
     for step in steps:
         if isinstance(step, int):
@@ -355,12 +393,12 @@ def test_nothing_counts_before_a_snapshot_that_is_awaited() -> None:
 
 
 def test_a_captured_change_counts_without_a_snapshot() -> None:
-    chain = Chain(awaiting=False)
+    chain = Chain(Rule(), awaiting=False)
     assert [chain.change(7, 9), chain.change(9, 10), chain.change(13, 14)] == ["take", "take", "gap"]
 
 
 def test_a_counter_that_started_again_is_noticed() -> None:
-    chain = Chain(awaiting=True)
+    chain = Chain(Rule(), awaiting=True)
     chain.snapshot(10**9)
     said = [chain.change(number, number + 1) for number in range(STALE_IN_A_ROW)]
     assert said == ["stale"] * (STALE_IN_A_ROW - 1) + ["gap"]
@@ -368,7 +406,7 @@ def test_a_counter_that_started_again_is_noticed() -> None:
 
 @given(st.integers(0, 10**12), st.lists(st.tuples(st.integers(0, 1), st.integers(0, 300)), max_size=30))
 def test_a_chain_without_a_hole_is_taken_whole(first: int, spans: list[tuple[int, int]]) -> None:
-    chain = Chain(awaiting=True)
+    chain = Chain(Rule(), awaiting=True)
     chain.snapshot(first)
     end = first
     for rule, span in spans:
@@ -379,9 +417,97 @@ def test_a_chain_without_a_hole_is_taken_whole(first: int, spans: list[tuple[int
 
 @given(st.integers(0, 10**12), st.integers(2, 10**6), st.integers(0, 300))
 def test_a_hole_is_always_seen(end: int, jump: int, span: int) -> None:
-    chain = Chain(awaiting=True)
+    chain = Chain(Rule(), awaiting=True)
     chain.snapshot(end)
     assert chain.change(end + jump, end + jump + span) == "gap"
+
+
+def test_a_snapshot_that_is_behind_is_refused_until_it_is_clear_that_the_counter_started_again() -> None:
+    chain = Chain(Rule(), awaiting=True)
+    chain.snapshot(100)
+    assert chain.change(100, 110) == "take"
+    assert chain.snapshot(110)
+    assert not chain.snapshot(109)
+    chain.broken()
+    assert chain.change(109, 112) == "awaiting"
+    assert not chain.snapshot(111)
+    assert chain.snapshot(112)
+    assert [chain.snapshot(5) for _ in range(OLD_IN_A_ROW + 1)] == [False] * OLD_IN_A_ROW + [True]
+    assert chain.change(5, 6) == "take"
+
+
+def test_a_snapshot_has_to_have_the_change_that_showed_the_gap() -> None:
+    chain = Chain(Rule(), awaiting=True)
+    chain.snapshot(100)
+    assert chain.change(110, 120) == "gap"
+    chain.broken()
+    assert [chain.snapshot(119), chain.snapshot(120)] == [False, True]
+
+
+def test_once_the_counter_started_again_its_snapshot_is_taken() -> None:
+    chain = Chain(Rule(), awaiting=True)
+    chain.snapshot(10**9)
+    while chain.change(1, 2) == "stale":
+        pass
+    chain.broken()
+    assert chain.snapshot(2)
+
+
+def from_snapshot(rule: Rule, end: int) -> Chain:
+    chain = Chain(rule, awaiting=True)
+    assert chain.snapshot(end)
+    return chain
+
+
+def test_a_single_lost_version_is_seen_once_changes_are_known_to_join() -> None:
+    rule = Rule()
+    book = from_snapshot(rule, 0)
+    assert {book.change(number, number + 1) for number in range(CUSTOM + 1)} == {"take"}
+    other = from_snapshot(rule, 50)
+    assert other.change(51, 52) == "take"  # behind a snapshot it may be otherwise
+    assert other.change(53, 54) == "gap"
+    other = from_snapshot(rule, 54)
+    assert [other.change(55, 56), other.change(57, 58)] == ["take", "take"]  # the rule may have changed
+
+
+def test_behind_a_snapshot_the_rule_is_learned_apart() -> None:
+    rule = Rule()
+    for _ in range(CUSTOM):
+        assert from_snapshot(rule, 7).change(7, 8) == "take"
+    assert from_snapshot(rule, 7).change(8, 9) == "gap"
+    assert from_snapshot(rule, 9).change(10, 11) == "take"
+
+
+def test_a_rule_that_held_for_long_survives_what_was_lost() -> None:
+    rule = Rule()
+    book = from_snapshot(rule, 0)
+    for number in range(1000):
+        book.change(number, number + 1)
+    for _ in range(MOST // CUSTOM):
+        book = from_snapshot(rule, 0)
+        assert [book.change(0, 1), book.change(2, 3)] == ["take", "gap"]
+    book = from_snapshot(rule, 0)
+    assert [book.change(0, 1), book.change(2, 3)] == ["take", "take"]
+
+
+@given(st.lists(st.booleans(), max_size=200))
+def test_a_server_without_a_rule_is_hardly_ever_held_to_one(joins: list[bool]) -> None:
+    rule, end, gaps = Rule(), 0, 0
+    book = from_snapshot(rule, 0)
+    for join in joins:
+        gap = book.change(end + (not join), end + 2) == "gap"
+        end += 2
+        if gap:
+            gaps += 1
+            book = from_snapshot(rule, end)
+    assert gaps <= sum(joins) / CUSTOM
+
+
+def test_changes_that_follow_on_teach_nothing_else() -> None:
+    chain = Chain(Rule(), awaiting=True)
+    chain.snapshot(0)
+    assert {chain.change(number, number) for number in range(1, 40)} == {"take"}
+    assert chain.change(41, 41) == "gap"
 
 
 # Remembered trades.

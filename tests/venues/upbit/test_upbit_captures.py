@@ -21,7 +21,7 @@ from trioquotes import events
 from trioquotes._protocol.effects import WireChannel
 from trioquotes._protocol.offline import Offline
 from trioquotes.events import Event, Notice
-from trioquotes.topics import Books, Trades
+from trioquotes.topics import Books, Depths, Quotes, Trades
 from trioquotes.venues import upbit
 from trioquotes.venues.upbit import VENUE, formats, generate_payload
 from trioquotes.venues.upbit.requests import list_subscriptions, subscribe
@@ -181,6 +181,29 @@ def test_recorded_session_plays_through_a_live_line() -> None:
     count = play.line().state.tally.count()
     assert (count.delivered, count.ignored, count.malformed, count.gaps) == (120, {}, 0, 0)
     assert not [event for box in boxes for event in box.events if isinstance(event, Notice)][len(boxes) :]
+
+
+def test_final_books_of_the_recorded_session_are_its_last_messages() -> None:
+    lines = [json.loads(line.raw, parse_float=Decimal) for line in captured("upbit-session-2021.jsonl")]
+    last = {told["cd"]: told for told in lines if told["ty"] == "orderbook"}
+    play = Bench(VENUE, extra={"format": "SIMPLE"})
+    topics = [topic for code in last for topic in (Books(code), Depths(code, 3), Quotes(code))]
+    boxes = {topic: play.subscribe(topic) for topic in topics}
+    play.connect()
+    play.writer()
+    for line in captured("upbit-session-2021.jsonl"):
+        play.server(line.raw)
+    assert len(last) > 3
+    for code, told in last.items():
+        bids = [(unit["bp"], unit["bs"]) for unit in told["obu"]]
+        asks = [(unit["ap"], unit["as"]) for unit in told["obu"]]
+        book, depth, quote = (boxes[t].events[-1] for t in (Books(code), Depths(code, 3), Quotes(code)))
+        assert isinstance(book, events.BookSnapshot)
+        assert ([*book.bids], [*book.asks]) == (bids, asks)
+        assert isinstance(depth, events.Depth)
+        assert ([*depth.bids], [*depth.asks]) == (bids[:3], asks[:3])
+        assert isinstance(quote, events.Quote)
+        assert ((quote.bid, quote.bid_size), (quote.ask, quote.ask_size)) == (bids[0], asks[0])
 
 
 def test_requests_of_the_captures_are_what_we_would_send() -> None:

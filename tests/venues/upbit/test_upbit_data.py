@@ -25,7 +25,6 @@ from trioquotes.events import BookSnapshot, Gap, Malformed, Resynced, Trade
 from trioquotes.topics import Balances, Books, Fills, Orders, Quotes, Tickers, Trades
 from trioquotes.venues import upbit
 from trioquotes.venues.upbit import VENUE
-from trioquotes.venues.upbit.depths import Depths
 from trioquotes.venues.upbit.trades import KEPT, SeenTrades
 
 
@@ -222,40 +221,6 @@ def test_grouped_books_are_told_apart_by_their_line() -> None:
     (message,) = grouped.take()
     assert isinstance(message, upbit.Orderbook)
     assert (message.level, message.depth) == (Decimal(10000), 30)
-
-
-@given(st.lists(st.tuples(st.sampled_from([1, 5, 15, 30]), st.integers(0, 3)), min_size=1, max_size=12),
-       st.integers(0, 40))  # fmt: skip
-def test_a_message_never_counts_for_deeper_than_it_was_asked(
-    requests: list[tuple[int, int]], thick: int
-) -> None:
-    depths = Depths()
-    wire: list[int] = []  # what the venue sends: one snapshot a request, then what it serves
-    for asked, realtime in requests:
-        depths.asked({"A": asked})
-        wire += [-asked] + [asked] * realtime
-        for sent in wire[: realtime + 1]:
-            served_depth = abs(sent)
-            found = depths.seen("A", min(served_depth, thick), snapshot=sent < 0)
-            assert found is not None
-            assert found <= served_depth
-        wire = wire[realtime + 1 :]
-
-
-def test_depth_of_what_nobody_asked_for_is_unknown_and_a_lost_snapshot_is_made_good() -> None:
-    depths = Depths()
-    assert depths.seen("A", 30, snapshot=True) is None
-    depths.asked({"A": 5})
-    assert depths.seen("A", 5, snapshot=True) == 5
-    for _ in range(3):
-        depths.asked({"A": 15})
-    depths.asked({"A": 30, "B": 1})
-    assert depths.seen("A", 5, snapshot=False) == 5
-    assert depths.seen("A", 30, snapshot=False) == 30  # no snapshot came, and it is deep all the same
-    depths.asked({"A": 5, "B": 1})
-    assert depths.seen("A", 5, snapshot=False) == 5  # its snapshot did not decode
-    depths.asked({"B": 1})
-    assert depths.seen("A", 30, snapshot=True) is None
 
 
 # Private messages.

@@ -120,26 +120,6 @@ def test_book_that_was_asked_for_with_fewer_levels_is_of_no_use() -> None:
         assert isinstance(unify.books(15)(found, RECEIPT), events.BookSnapshot) is made
 
 
-def test_quote_is_the_first_level_whenever_it_changes() -> None:
-    quotes = unify.quotes()
-    frames = [
-        book((117, 1, 116, 2), (118, 1, 115, 2)),
-        book((117, 1, 116, 2), (118, 9, 115, 2)),
-        book((117, 1.5, 116, 2)),
-        book((0, 0, 116, 2)),
-        book().replace(book()[book().index("[") : book().index("]") + 1], "[]"),
-    ]
-    made = [quotes(decoded(frame), RECEIPT) for frame in frames]
-    assert made[1] == Skip("unchanged")
-    found = [
-        (quote.ask, quote.ask_size, quote.bid, quote.bid_size)
-        for quote in made
-        if isinstance(quote, events.Quote)
-    ]
-    assert found == [(117, 1, 116, 2), (117, Decimal("1.5"), 116, 2), (None, None, 116, 2), (None,) * 4]
-    assert isinstance(unify.quotes()(decoded(frames[0]), RECEIPT), events.Quote)
-
-
 def test_candle() -> None:
     made = unify.candles(
         decoded(candle("240m", candle_acc_trade_volume=37.9560602, candle_acc_trade_price=3.5)), RECEIPT
@@ -240,7 +220,7 @@ def test_instrument_of_every_market() -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [unify.NewTrades(), unify.tickers, unify.books(1), unify.quotes(), unify.candles, unify.instruments, unify.orders,
+    [unify.NewTrades(), unify.tickers, unify.books(1), unify.candles, unify.instruments, unify.orders,
      unify.fills, unify.balances],
 )  # fmt: skip
 def test_another_message_makes_no_event(make: Any) -> None:

@@ -13,7 +13,7 @@ from tests.venues.zonda.feed import TEN, answer, book, change, compact, confirm,
 from trioquotes import events
 from trioquotes.errors import AuthenticationFailed, SubscriptionRejected
 from trioquotes.events import BookChange, BookSnapshot
-from trioquotes.topics import Books, Topic
+from trioquotes.topics import Books, Depths, Topic
 from trioquotes.venues import zonda
 from trioquotes.venues.zonda import VENUE
 from trioquotes.venues.zonda.conversation import MAX_SNAPSHOT_TRIES
@@ -366,6 +366,166 @@ def test_crossed_book_is_asked_for_again_while_its_pushes_go_on() -> None:
     assert isinstance(resynced, events.Resynced)
 
 
+def test_crossed_snapshot_is_a_gap_and_is_asked_for_again_ever_later() -> None:
+    play, (box,), number = begun()
+    for wait_s in (0.0, 1.0, 2.0):
+        play.server(answer(number, book(100, buy=[("101", "1")])))
+        (gap,) = box.take()
+        assert isinstance(gap, events.Gap)
+        assert gap.reason == "locked book"
+        assert wait_s == 0.0 or play.writer() == []
+        play.advance(wait_s)
+        number = proxied(play)
+    play.server(answer(number, book(100)))
+    assert box.kinds() == ["BookSnapshot", "Resynced"]
+
+
+def test_window_that_grows_beyond_its_promise_is_broken() -> None:
+    play, (box,), number = begun()
+    sell = [(str(200 + n), "1") for n in range(10)]
+    play.server(answer(number, book(100, sell=sell)))
+    play.server(change(101, ("Sell", "199", "1")), change(102, ("Sell", "209", None)))
+    _, gap = box.take()
+    assert isinstance(gap, events.Gap)
+    assert gap.reason == "window larger than promised: 11 prices a side, not 10"
+    again = proxied(play)
+    play.server(answer(again, book(101, sell=[*sell, ("199", "1")])))
+    (malformed,) = box.take()
+    assert isinstance(malformed, events.Malformed)
+    assert malformed.reason == "window larger than promised: 11 prices at $.body.sell, not 10"
+    play.advance(1.0)
+    play.server(answer(proxied(play), book(102, sell=[("199", "1"), *sell[:9]])))
+    assert box.kinds() == ["BookSnapshot", "Resynced"]
+
+
+def test_window_that_grows_with_the_pushes_after_its_snapshot_is_broken_too() -> None:
+    play, (box,), number = begun()
+    sell = [(str(200 + n), "1") for n in range(10)]
+    play.server(change(101, ("Sell", "199", "1")), answer(number, book(100, sell=sell)))
+    (gap,) = box.take()
+    assert isinstance(gap, events.Gap)
+    assert gap.reason == "window larger than promised: 11 prices a side, not 10"
+    play.server(answer(proxied(play), book(102)))
+    assert box.kinds() == ["BookSnapshot", "Resynced"]
+
+
+def test_change_of_another_market_breaks_the_book_whose_topic_it_came_under() -> None:
+    play, (box,) = live()
+    other = play.subscribe(Books("ETH-PLN", 10))
+    box.take()
+    play.server(change(101, ("Buy", "99", "7")).replace('"BTC-PLN"', '"ETH-PLN"'))
+    malformed, gap = box.take()
+    assert isinstance(malformed, events.Malformed)
+    assert malformed.reason == "a change of another market at $.message.changes[0].marketCode: 'ETH-PLN'"
+    assert isinstance(gap, events.Gap)
+    assert [type(event) for event in other.take()] == []
+
+
+def test_snapshot_that_does_not_have_the_push_that_could_not_be_read_is_asked_for_again() -> None:
+    play, (box,) = live(number=100)
+    play.server(change(101, ("Buy", "99", "-7")))
+    box.take()
+    play.server(answer(proxied(play), book(100)))
+    assert box.take() == []
+    play.advance(1.0)
+    play.server(answer(proxied(play), book(101)))
+    assert box.kinds() == ["BookSnapshot", "Resynced"]
+
+
+def test_book_that_is_subscribed_once_more_is_where_it_was() -> None:
+    """The confirmation is lost, yet a book is shown: asking again must not let an old push into it."""
+    play = Bench(VENUE)
+    play.subscribe(zonda.LimitedOrderBooks("BTC-PLN", 10))
+    play.connect()
+    play.writer()
+    box = play.subscribe(Books("BTC-PLN", 10))
+    play.server(answer(proxied(play), book(107)))
+    play.advance(11.0)
+    assert [said["action"] for said in requests(play.writer())] == ["subscribe-public"]
+    box.take()
+    play.server(change(106, ("Buy", "99", "7")))
+    assert box.take() == []
+    play.server(change(108, ("Buy", "99", "8")))
+    assert box.kinds() == ["BookChange"]
+
+
+# Views.
+
+
+def deep(*topics: Topic[Any], bids: int = 300) -> tuple[Bench, list[Outbox]]:
+    play, boxes, number = begun(*topics, path=WHOLE)
+    play.server(answer(number, rising(1, 1000 - bids, 1000)))
+    return play, boxes
+
+
+WHOLE = "orderbook/btc-pln"
+
+
+def rising(number: int, first: int, last: int) -> Any:
+    """The body of a snapshot with a bid at each price of a range, below its asks."""
+    buy = [(str(price), "1") for price in range(first, last)]
+    return book(number, buy=buy, sell=[("1001", "3"), ("1002", "4")])
+
+
+def taken(number: int, first: int, last: int) -> str:
+    """A push that takes bids."""
+    return change(number, *(("Buy", str(price), None) for price in range(first, last)), path=WHOLE)
+
+
+def test_view_is_the_top_of_its_window() -> None:
+    play, (box,), number = begun(Depths("BTC-PLN", 1))
+    play.server(
+        answer(number, book(100)), change(101, ("Buy", "99", "7")), change(102, ("Sell", "100.5", "6"))
+    )
+    first, second = box.take()
+    assert isinstance(first, events.Depth)
+    assert isinstance(second, events.Depth)
+    assert (first.bids, first.asks, first.levels) == (((D(100), D(2)),), ((D(101), D(3)),), 1)
+    assert (second.bids, second.asks, second.sequence) == (((D(100), D(2)),), ((D("100.5"), D(6)),), 102)
+
+
+def test_view_of_a_window_starts_from_the_book_that_is_kept_of_it() -> None:
+    play, _ = live(Books("BTC-PLN", 10))
+    late = play.subscribe(Depths("BTC-PLN", 7))
+    assert play.writer() == []
+    assert late.kinds() == ["Depth"]
+
+
+def test_deep_view_shows_nothing_that_it_does_not_know() -> None:
+    play, (box,) = deep(Depths("BTC-PLN", 120))
+    assert box.kinds() == ["Depth"]
+    play.server(taken(2, 880, 1000))
+    assert box.kinds() == ["Depth"]
+    number = proxied(play, WHOLE)  # it has become thin
+    play.server(taken(3, 819, 820), taken(4, 820, 880))
+    (_, gap) = box.take()
+    assert isinstance(gap, events.Gap)
+    assert gap.reason.endswith("only 119 of 120 prices are known on the bid side")
+    play.server(answer(number, rising(4, 519, 819)))
+    assert box.kinds() == ["Depth"]
+
+
+def test_deep_view_of_a_book_that_ends_is_as_deep_as_the_book() -> None:
+    play, (box,) = deep(Depths("BTC-PLN", 120), bids=299)
+    play.server(taken(2, 710, 1000))
+    first, second = box.take()
+    assert isinstance(first, events.Depth)
+    assert isinstance(second, events.Depth)
+    assert (len(first.bids), len(first.asks), len(second.bids)) == (120, 2, 9)
+
+
+def test_deep_view_does_not_start_from_a_book_of_which_less_is_known() -> None:
+    play, (book_box,) = deep(Books("BTC-PLN"))
+    play.server(taken(2, 950, 1000))
+    view = play.subscribe(Depths("BTC-PLN", 290))
+    assert view.take() == []
+    play.server(answer(proxied(play, WHOLE), rising(2, 650, 950)))
+    (depth,) = view.take()
+    assert isinstance(depth, events.Depth)
+    assert len(depth.bids) == 290
+    assert book_box.kinds() == ["BookSnapshot", "BookChange", "BookSnapshot"]
+
+
 # Native messages.
 
 
@@ -452,14 +612,14 @@ def test_cut_book_is_asked_for_again_when_little_of_it_is_left() -> None:
     (snapshot,) = box.take()
     assert isinstance(snapshot, BookSnapshot)
     assert snapshot.depth == 300
-    play.server(change(2, *(("Buy", str(price), None) for price in range(850, 1000)), path=path))
+    play.server(change(2, *(("Buy", str(price), None) for price in range(900, 1000)), path=path))
     assert play.writer() == []
-    play.server(change(3, ("Buy", "849", None), ("Buy", "600", "1"), path=path))
+    play.server(change(3, ("Buy", "899", None), ("Buy", "600", "1"), path=path))
     number = proxied(play, path)
     assert box.kinds() == ["BookChange", "BookChange"]
-    play.server(change(4, ("Buy", "848", None), path=path))
+    play.server(change(4, ("Buy", "898", None), path=path))
     assert play.writer() == []
-    play.server(answer(number, book(4, buy=[(str(price), "1") for price in range(548, 848)], sell=[])))
+    play.server(answer(number, book(4, buy=[(str(price), "1") for price in range(598, 898)], sell=[])))
     assert box.kinds() == ["BookChange", "BookSnapshot"]
 
 

@@ -151,6 +151,33 @@ def test_recorded_sequence_a_keeps_ten_prices_a_side() -> None:
     assert (run.count().gaps, run.count().malformed) == (0, 0)
 
 
+def plain_book(snapshot: Any, push: Any) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]:
+    """Bids and asks after a snapshot and the push that follows it, from the texts on the wire and nothing else."""
+    sides = {
+        name: {Decimal(row["ra"]): Decimal(row["ca"]) for row in snapshot["body"][key]}
+        for name, key in (("Buy", "buy"), ("Sell", "sell"))
+    }
+    assert push["seqNo"] == int(snapshot["body"]["seqNo"]) + 1
+    for change in push["message"]["changes"]:
+        side = sides[change["entryType"]]
+        if change["action"] == "remove":
+            del side[Decimal(change["rate"])]
+        else:
+            side[Decimal(change["rate"])] = Decimal(change["state"]["ca"])
+    return sides["Buy"], sides["Sell"]
+
+
+def test_recorded_snapshot_and_the_push_after_it_give_the_book_of_a_plain_reference() -> None:
+    run = Offline(VENUE)
+    snapshot, push = sequence_a()
+    for line in (snapshot, push):
+        run.feed(line.raw.encode(), line.channel)
+    bids, asks = plain_book(json.loads(snapshot.raw), json.loads(push.raw))
+    (book,) = run.books()
+    assert book.depth() == (tuple(sorted(bids.items(), reverse=True)), tuple(sorted(asks.items())))
+    assert (len(bids), len(asks), book.instrument) == (10, 10, "BTC-PLN")
+
+
 @pytest.mark.parametrize(
     ("snapshot", "pushes", "gaps"),
     [

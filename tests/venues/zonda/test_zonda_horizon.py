@@ -15,8 +15,8 @@ from trioquotes._protocol.effects import Receipt
 from trioquotes.books import OrderBook
 from trioquotes.events import BookChange, BookSnapshot, Level
 from trioquotes.venues.zonda import OrderBookAnswer, OrderBookPush
+from trioquotes.venues.zonda.books import SNAPSHOT_LEVELS, books
 from trioquotes.venues.zonda.horizon import Horizon
-from trioquotes.venues.zonda.unify import SNAPSHOT_LEVELS, books
 
 PATH = "orderbook/btc-pln"
 TOPIC = f"trading/{PATH}"
@@ -49,7 +49,7 @@ def side(levels: dict[int, int], *, descending: bool) -> list[Level]:
 def test_whole_book_has_no_bounds_and_no_depth() -> None:
     horizon = Horizon()
     answer = horizon.start(snapshot(5, {99: 1}, {101: 1}))
-    assert (answer.bid_floor, answer.ask_ceiling, horizon.known()) == (None, None, None)
+    assert (answer.bid_floor, answer.ask_ceiling, horizon.known) == (None, None, None)
     assert horizon.follow(pushed(6, ("Buy", "5", "1"))).bid_floor is None
     event = books(answer, Receipt(1))
     assert isinstance(event, BookSnapshot)
@@ -59,7 +59,7 @@ def test_whole_book_has_no_bounds_and_no_depth() -> None:
 def test_only_the_side_that_was_cut_has_a_bound() -> None:
     horizon = Horizon()
     answer = horizon.start(snapshot(5, dict.fromkeys(range(600, 1000), 1), {1001: 1}))
-    assert (answer.bid_floor, answer.ask_ceiling, horizon.known()) == (Decimal(700), None, 300)
+    assert (answer.bid_floor, answer.ask_ceiling, horizon.known) == (Decimal(700), None, 300)
     event = books(answer, Receipt(1))
     assert isinstance(event, BookSnapshot)
     assert event.depth == SNAPSHOT_LEVELS
@@ -73,7 +73,7 @@ def test_change_beyond_the_bound_stays_out_of_the_book() -> None:
     assert book.size_at("bid", Decimal(650)) is None
     assert book.size_at("bid", Decimal(700)) == 1
     assert book.size_at("ask", Decimal(5000)) == 1
-    assert horizon.known() == 299
+    assert horizon.known == 299
 
 
 @st.composite

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioquotes.venues.zonda import LevelChange, OrderBookChanges, OrderBookPush
-from trioquotes.venues.zonda.sync import MAX_KEPT_CHANGES, MAX_OLD_PUSHES, BookSync
+from trioquotes.venues.zonda.sync import MAX_APART, MAX_KEPT_CHANGES, BookSync
 
 
 def push(number: int, changes: int = 1) -> OrderBookPush:
@@ -91,8 +91,36 @@ def test_number_that_goes_back_is_a_hole_of_unknown_size() -> None:
 def test_counts_that_have_nothing_to_do_with_each_other_do_not_freeze_the_book() -> None:
     sync = BookSync()
     sync.snapshot(10**9)
-    seen = kept(sync, *range(MAX_OLD_PUSHES + 1))
-    assert seen == ["old"] * MAX_OLD_PUSHES + ["hole"]
+    assert kept(sync, 10**9 - MAX_APART) == ["hole"]
+    sync = BookSync()
+    sync.snapshot(10**9)
+    seen = kept(sync, *[10**9 - 1] * (MAX_APART + 1))
+    assert seen == ["old"] * MAX_APART + ["hole"]
+
+
+def test_snapshot_older_than_a_push_that_was_not_kept_does_not_fit() -> None:
+    sync = BookSync()
+    sync.snapshot(10)
+    assert kept(sync, 11, 13) == ["next", "hole"]
+    sync.unreadable(14)
+    assert sync.snapshot(13) is None
+    assert numbers(sync.snapshot(14)) == []
+    sync.unreadable(None)
+    assert sync.snapshot(14) is None
+    assert numbers(sync.snapshot(15)) == []
+
+
+def test_count_that_begins_anew_is_followed() -> None:
+    sync = BookSync()
+    sync.snapshot(10**9)
+    assert kept(sync, 3, 4) == ["hole", "early"]
+    assert numbers(sync.snapshot(3)) == [4]
+
+
+def test_pushes_that_come_late_or_twice_while_a_snapshot_is_awaited_break_no_chain() -> None:
+    sync = BookSync()
+    kept(sync, 12, 13, 12, 13, 11, 14)
+    assert numbers(sync.snapshot(11)) == [12, 13, 14]
 
 
 def test_what_is_kept_is_bounded() -> None:

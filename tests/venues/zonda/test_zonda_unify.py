@@ -8,11 +8,11 @@ import pytest
 
 from trioquotes._protocol.effects import Receipt, Skip, Unify
 from trioquotes.venues import zonda
-from trioquotes.venues.zonda import unify
+from trioquotes.venues.zonda import books, unify
 
 FOREIGN = zonda.RatePush(topic="cantor_service/rates/usd/eur", message=zonda.Rate(rate=Decimal(1)))
 ALL = (
-    unify.trades, unify.quotes(), unify.tickers(), unify.books, unify.instruments, unify.orders, unify.fills,
+    unify.trades, unify.quotes(), unify.tickers(), books.books, books.deep_books, unify.instruments, unify.orders, unify.fills,
     unify.balances,
 )  # fmt: skip
 

@@ -32,6 +32,11 @@ C = WireChannel
         (unified.Books("BTC-PLN", 11), [C("orderbook-limited", "BTC-PLN", "50")], "book"),
         (unified.Books("BTC-PLN", 100), [C("orderbook-limited", "BTC-PLN", "100")], "book"),
         (unified.Books("BTC-PLN", 101), [C("orderbook", "BTC-PLN")], "book"),
+        (unified.Depths("BTC-PLN"), [C("orderbook-limited", "BTC-PLN", "10")], "depths"),
+        (unified.Depths("BTC-PLN", 1), [C("orderbook-limited", "BTC-PLN", "10")], "depths"),
+        (unified.Depths("BTC-PLN", 51), [C("orderbook-limited", "BTC-PLN", "100")], "depths"),
+        (unified.Depths("BTC-PLN", 101), [C("orderbook", "BTC-PLN")], "depths"),
+        (unified.Depths("BTC-PLN", 300), [C("orderbook", "BTC-PLN")], "depths"),
         (unified.Instruments(), [C("rest/trading/ticker")], "events"),
         (unified.Orders(), [C("offers"), C("stop/offers")], "events"),
         (unified.Orders("A-B"), [C("offers", "A-B"), C("stop/offers", "A-B")], "events"),
@@ -55,11 +60,13 @@ def test_topics_are_served_by_their_channels(topic: Topic[Any], channels: list[C
     [
         (
             unified.Candles("BTC-PLN"),
-            "zonda cannot serve candles BTC-PLN; it can serve Balances, Books, Fills",
+            "zonda cannot serve candles BTC-PLN; it can serve Balances, Books, Depths, Fills",
         ),
         (unified.FundingRates("BTC-PLN"), "cannot serve"),
         (unified.Balances(("id",)), "leave accounts out"),
         (unified.Books("BTC-PLN", 0), "at least 1, not 0"),
+        (unified.Depths("BTC-PLN", 0), "at least 1, not 0"),
+        (unified.Depths("BTC-PLN", 301), "at most 300 levels a side, not 301"),
         (zonda.LimitedOrderBooks("BTC-PLN", 20), "a limit of 10, 50 or 100, not 20"),
     ],
 )
@@ -106,6 +113,7 @@ def test_hint_for_lower_case() -> None:
     ("name", "instrument", "native", "topic"),
     [
         ("books", "BTC/PLN", False, unified.Books("BTC-PLN")),
+        ("depths", "BTC/PLN", False, unified.Depths("BTC-PLN", 10)),
         ("orders", "", False, unified.Orders()),
         ("instruments", "", False, unified.Instruments()),
         ("orderbook-limited", "BTC-PLN", True, zonda.LimitedOrderBooks("BTC-PLN", 10)),

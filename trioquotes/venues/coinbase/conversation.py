@@ -10,14 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Literal
-from urllib.parse import quote
 
 from trioquotes._protocol.contract import LedgerView, Memory, Sink
 from trioquotes._protocol.effects import (
     Effect,
     Endpoint,
     Fetch,
-    HttpRequest,
     Replace,
     Send,
     Stamp,
@@ -34,6 +32,7 @@ from trioquotes.venues.coinbase.requests import (
     read_refusal,
     subject,
 )
+from trioquotes.venues.coinbase.rest import request
 
 __all__ = ["BOOKS", "BY_ORDER", "Conversation"]
 
@@ -78,7 +77,7 @@ class Conversation:
 
     def reconcile(self, ledger: LedgerView, stamp: Stamp) -> Effect | None:
         """The next request, without side effects."""
-        for channel in self._anonymous:
+        for channel in sorted(self._anonymous):
             if self._signs(channel) and channel in ledger.wanted:
                 return Replace(f"{channel.name} was first asked for without a signature")
         fetch = self._fetch(ledger)
@@ -96,12 +95,16 @@ class Conversation:
         return self._subscribe(asking, ledger.resyncing, stamp) if asking else None
 
     def _fetch(self, ledger: LedgerView) -> Fetch | None:
-        for channel in ledger.resyncing:
-            if channel.name in BY_ORDER and channel in ledger.asked:
-                url = f"{self._endpoint.rest}/products/{quote(channel.instrument, safe='')}/book?level=3"
+        """The next book by order, of a product for which none is on its way: it is large."""
+        due = [c for c in ledger.resyncing if c.name in BY_ORDER and c in ledger.asked]
+        if not due:
+            return None
+        coming = {c for effect in ledger.in_flight if isinstance(effect, Fetch) for c in effect.resyncs}
+        for channel in due:
+            if channel not in coming:
                 return Fetch(
                     self._next_id,
-                    HttpRequest(url),
+                    request(self._endpoint, channel.instrument, 3),
                     resyncs=frozenset({channel}),
                     timeout_s=FETCH_WITHIN_S,
                 )
@@ -160,11 +163,14 @@ class Conversation:
             return
         self._flight = effect
         self._flight_until_s = stamp.monotonic_s + effect.answer_within_s
-        for channel in effect.withdraws:
+        for channel in sorted(effect.withdraws):
             self.routes.pop((channel.name, subject(channel)), None)
             self.unconfirmed.discard(channel)
             self._suspects.discard(channel)
-        for channel in effect.asks:
+            # A book that is on its way is of what was given up.
+            for request_id in [number for number, own in self._fetches.items() if own == channel]:
+                del self._fetches[request_id]
+        for channel in sorted(effect.asks):
             self.routes[channel.name, subject(channel)] = channel
             self.unconfirmed.add(channel)
             if not self._signs(channel):
@@ -172,7 +178,7 @@ class Conversation:
         self._returning = (self._returning | (effect.withdraws & effect.resyncs)) - effect.asks
 
     def fetched(self, request_id: int) -> WireChannel | None:
-        """The channel that a fetch was for, which is over with this."""
+        """The channel that a fetch was for, which is over with this; ``None`` where it was given up meanwhile."""
         return self._fetches.pop(request_id, None)
 
     # What came back.
@@ -199,7 +205,7 @@ class Conversation:
             return fresh  # late: the answer to what is in flight is still to come
         self._land(flight, out)
         for channel in sorted(flight.asks & self.unconfirmed):
-            self._drop(channel)
+            # Its data may come all the same: it stays known, and that confirms it.
             out.rejected(channel, "not acknowledged", "timeout")
         return fresh
 

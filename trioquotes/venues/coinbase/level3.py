@@ -25,6 +25,7 @@ __all__ = [
     "Level3Noop",
     "Level3Open",
     "Level3Schema",
+    "labelled",
     "named",
 ]
 
@@ -124,7 +125,7 @@ DOCUMENTED_SCHEMA: Mapping[str, tuple[str, ...]] = {
 
 
 class Level3Book(WireMessage, frozen=True, kw_only=True):
-    """The whole book by order, fetched over HTTP after a gap in ``full`` or ``level3``.
+    """The whole book by order, fetched over HTTP for ``OrderBooks`` and after a gap in ``full`` or ``level3``.
 
     Messages of the product whose sequence is not greater than this one's are already in it.
 
@@ -141,6 +142,12 @@ class Level3Book(WireMessage, frozen=True, kw_only=True):
     product_id: str = ""
     time: Moment | None = None
     auction_mode: bool | None = None
+
+
+def labelled(array: list[Any], schema: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The elements of an array by name, as they are; none of a kind that is not known."""
+    kind = array[0] if array else None
+    return dict(zip(schema.get(kind, ()), array, strict=False)) if isinstance(kind, str) else {}
 
 
 def named(array: list[Any], schema: Mapping[str, tuple[str, ...]]) -> Level3Message | str:
@@ -161,7 +168,7 @@ def named(array: list[Any], schema: Mapping[str, tuple[str, ...]]) -> Level3Mess
         raise BadFrame("no kind of message at $[0]")
     if kind not in _KINDS or kind not in schema:
         return kind
-    wire = dict(zip(schema[kind], array, strict=False))
+    wire = labelled(array, schema)
     try:
         message = msgspec.convert(wire, _KINDS[kind], strict=False)
     except msgspec.ValidationError as error:

@@ -14,7 +14,6 @@ from trioquotes.venues.coinbase.messages import L2Update, Snapshot
 
 __all__ = ["Salvage", "salvage"]
 
-
 T = TypeVar("T")
 
 
@@ -32,9 +31,9 @@ class _UnreadUpdate(_Unread, frozen=True, kw_only=True, tag="l2update"):
     changes: list[msgspec.Raw]
 
 
-_UNREAD: Reader[_UnreadSnapshot | _UnreadUpdate] = Reader(_UnreadSnapshot | _UnreadUpdate)
-_LEVEL: Reader[Level] = Reader(Level)
-_CHANGE: Reader[tuple[Side, Decimal, Decimal]] = Reader(tuple[Side, Decimal, Decimal])
+_UNREAD: Reader[_UnreadSnapshot | _UnreadUpdate] = Reader(_UnreadSnapshot | _UnreadUpdate, literals=True)
+_LEVEL: Reader[Level] = Reader(Level, literals=True)
+_CHANGE: Reader[tuple[Side, Decimal, Decimal]] = Reader(tuple[Side, Decimal, Decimal], literals=True)
 
 
 @attrs.frozen
@@ -64,11 +63,11 @@ def salvage(frame: bytes) -> Salvage | None:
     message: Snapshot | L2Update
     if isinstance(unread, _UnreadUpdate):
         changes = _each(_CHANGE, unread.changes, "$.changes", reasons)
-        message = L2Update(product_id=unread.product_id, changes=changes, time=unread.time)
+        message = L2Update(product_id=unread.product_id, changes=changes, time=unread.time, partial=True)
     else:
         bids = _each(_LEVEL, unread.bids, "$.bids", reasons)
         asks = _each(_LEVEL, unread.asks, "$.asks", reasons)
-        message = Snapshot(product_id=unread.product_id, bids=bids, asks=asks, time=unread.time)
+        message = Snapshot(product_id=unread.product_id, bids=bids, asks=asks, time=unread.time, partial=True)
     return Salvage(message, tuple(reasons))
 
 

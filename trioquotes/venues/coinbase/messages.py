@@ -63,7 +63,7 @@ class Ticker(Message, frozen=True, kw_only=True, tag="ticker"):
     """Figures of the last 24 hours, sent when a trade happens (``ticker``) or every 5 s (``ticker_batch``).
 
     Attributes:
-        sequence: the product's counter: it never goes back, and may repeat.
+        sequence: the product's counter: it never goes back, and a message that repeats it is not handed over.
         price: of the last trade.
         volume_24h: in base units, as ``volume_30d`` and all sizes.
         side: of the taker of the last trade, the opposite of the side in its match.
@@ -96,6 +96,7 @@ class Snapshot(Message, frozen=True, kw_only=True, tag="snapshot"):
     Attributes:
         bids: ``(price, size)``, best first.
         asks: ``(price, size)``, best first.
+        partial: ours: whether levels that could not be read are left out; no book is to be kept with it.
 
     *Source:* Exchange, WebSocket channels, "Level2 channel" and "Level2 batch channel".
     """
@@ -104,6 +105,7 @@ class Snapshot(Message, frozen=True, kw_only=True, tag="snapshot"):
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
     time: Moment | None = None
+    partial: bool = msgspec.field(default=False, name="~partial")
 
 
 class L2Update(Message, frozen=True, kw_only=True, tag="l2update"):
@@ -113,6 +115,7 @@ class L2Update(Message, frozen=True, kw_only=True, tag="l2update"):
         changes: ``(side, price, size)``: the size is the new total at the price, zero removes it; a later
             entry wins. In ``level2`` one, in ``level2_batch`` those of 50 ms.
         time: of the latest of the changes; in the year 1 where the venue had none.
+        partial: ours: whether changes that could not be read are left out; no book is to be kept with it.
 
     *Source:* Exchange, WebSocket channels, "Level2 channel" and "Level2 batch channel".
     """
@@ -120,6 +123,7 @@ class L2Update(Message, frozen=True, kw_only=True, tag="l2update"):
     product_id: str
     changes: tuple[tuple[Side, Decimal, Decimal], ...]
     time: Moment | None = None
+    partial: bool = msgspec.field(default=False, name="~partial")
 
 
 class _Trade(Message, frozen=True, kw_only=True):

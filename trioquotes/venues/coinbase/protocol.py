@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
-import msgspec
-
 from trioquotes._protocol.codec import BadFrame, Reader, builtins
 from trioquotes._protocol.contract import LedgerView, Memory, Sink
 from trioquotes._protocol.effects import (
@@ -25,32 +23,35 @@ from trioquotes._protocol.effects import (
     Verdict,
     WireChannel,
 )
-from trioquotes._protocol.sequence import OK, TradeIds, contiguous, monotone
+from trioquotes._protocol.sequence import OK, TradeIds, monotone
 from trioquotes._protocol.verdict import default_verdict
 from trioquotes.events import WireMessage
 from trioquotes.venues.coinbase import messages as wire
 from trioquotes.venues.coinbase.auth import Signer
-from trioquotes.venues.coinbase.conversation import BOOKS, Conversation
-from trioquotes.venues.coinbase.level3 import DOCUMENTED_SCHEMA, Level3Book, Level3Schema, named
-from trioquotes.venues.coinbase.levels import salvage
+from trioquotes.venues.coinbase.conversation import BOOKS, BY_ORDER, Conversation
+from trioquotes.venues.coinbase.level3 import (
+    DOCUMENTED_SCHEMA,
+    Level3Schema,
+    labelled,
+    named,
+)
 from trioquotes.venues.coinbase.listings import Status
+from trioquotes.venues.coinbase.order_streams import OrderStreams
+from trioquotes.venues.coinbase.price_books import PriceBooks
 from trioquotes.venues.coinbase.readings import Reading
 from trioquotes.venues.coinbase.vitals import Vitals
 
 __all__ = ["CoinbaseProtocol"]
 
-RESYNCING: Final = "resyncing"
-AWAITING_SNAPSHOT: Final = "awaiting snapshot"
+WITHDRAWN: Final = "withdrawn"
 
 BOOK_TYPES: Final = frozenset({"snapshot", "l2update"})
 WHOLE: Final = frozenset({"status", "rfq_matches"})
 """Channels that are subscribed as a whole, without a product."""
 
 _OBJECTS = wire.MarketMessage | wire.OrderMessage | wire.Answer | Status | Level3Schema
-_MESSAGES: Reader[Any] = Reader(_OBJECTS)
+_MESSAGES: Reader[Any] = Reader(_OBJECTS, literals=True)
 _TYPES: Final = frozenset(kind.__struct_config__.tag for kind in get_args(_OBJECTS))
-_LEVEL3_BOOK: Reader[Level3Book] = Reader(Level3Book)
-_HTTP_OK: Final = 200
 
 
 class CoinbaseProtocol:
@@ -71,9 +72,10 @@ class CoinbaseProtocol:
         self._routes = self._talk.routes
         self._opened = False
         self._acknowledged = False
-        self._stale: dict[WireChannel, str] = {}  # books whose changes wait for a snapshot, and why
-        self._numbers: dict[WireChannel, int] = {}  # the last sequence on this connection
-        self._broken_at: dict[WireChannel, int] = {}  # the first sequence after a gap
+        self._numbers: dict[WireChannel, int] = {}  # the last of counters that skip
+        self._streams = OrderStreams(options.endpoint, memory, self._is_asked)
+        self._books = PriceBooks(self._is_asked)
+        self._gone: set[WireChannel] = set()  # withdrawn, and not asked for since
         self._schema: Mapping[str, tuple[str, ...]] = DOCUMENTED_SCHEMA
         self._vitals = Vitals()
         self._handlers: dict[type, Callable[[Any, Stamp, Sink], None]] = {
@@ -115,14 +117,21 @@ class CoinbaseProtocol:
             self._opened = True
             self._vitals.heard(stamp.monotonic_s)
         if isinstance(effect, Fetch):
+            for channel in effect.resyncs:
+                self._streams.asked_book(channel)
             return
-        for channel in effect.withdraws:
+        for channel in sorted(effect.withdraws):
             self._numbers.pop(channel, None)
-            self._memory.pop(channel, None)
+            self._streams.forget(channel)
             if channel.name in BOOKS:
-                self._stale[channel] = RESYNCING if channel in effect.resyncs else AWAITING_SNAPSHOT
+                self._books.forget(channel)
+            self._gone.add(channel)
             if channel.name == "heartbeat":
                 self._vitals.forget(channel.instrument)
+        self._gone -= effect.asks
+        for channel in sorted(effect.asks):
+            if channel.name in BOOKS:
+                self._books.asked(channel, stamp.monotonic_s)
 
     # Frames.
 
@@ -152,10 +161,17 @@ class CoinbaseProtocol:
         """Whether to keep account of it; what nobody asked for must not fill our memory."""
         return (channel.name, channel.instrument) in self._routes
 
-    def _served(self, channel: WireChannel, stamp: Stamp, out: Sink) -> None:
-        """The first data confirms."""
+    def _served(self, channel: WireChannel, stamp: Stamp, out: Sink, elements: int = 1) -> bool:
+        """The first data confirms; returns ``False`` for what is late of a subscription that was given up.
+
+        Whoever wants the channel again meanwhile would have a hole between that and what is to come.
+        """
         if self._talk.unconfirmed:
             self._confirmed(self._talk.confirm((channel,), out), stamp)
+        if channel in self._gone:
+            out.ignored(WITHDRAWN, elements)
+            return False
+        return True
 
     def _confirmed(self, fresh: list[WireChannel], stamp: Stamp) -> None:
         for channel in fresh:
@@ -165,8 +181,8 @@ class CoinbaseProtocol:
     def _plain(
         self, channel: WireChannel, message: WireMessage, stamp: Stamp, out: Sink, instrument: str = ""
     ) -> None:
-        self._served(channel, stamp, out)
-        out.deliver(channel, message, instrument=instrument)
+        if self._served(channel, stamp, out):
+            out.deliver(channel, message, instrument=instrument)
 
     def _status(self, message: Status, stamp: Stamp, out: Sink) -> None:
         self._plain(self._channel("status"), message, stamp, out)
@@ -182,7 +198,8 @@ class CoinbaseProtocol:
 
     def _heartbeat(self, message: wire.Heartbeat, stamp: Stamp, out: Sink) -> None:
         channel = self._channel("heartbeat", message.product_id)
-        self._served(channel, stamp, out)
+        if not self._served(channel, stamp, out):
+            return
         self._vitals.beat(message.product_id, stamp.monotonic_s)
         matches = self._routes.get(("matches", message.product_id))
         ids = self._memory.get(matches)
@@ -195,7 +212,11 @@ class CoinbaseProtocol:
     # Counters that never go back.
 
     def _ticker(self, message: wire.Ticker, stamp: Stamp, out: Sink) -> None:
-        self._monotone(self._channel(self._reading.ticker, message.product_id), message, stamp, out)
+        channel = self._channel(self._reading.ticker, message.product_id)
+        if self._numbers.get(channel) == message.sequence:
+            out.ignored("duplicate")  # a ticker has the number of its trade; an auction may repeat one
+            return
+        self._monotone(channel, message, stamp, out)
 
     def _auction(self, message: wire.Auction, stamp: Stamp, out: Sink) -> None:
         self._monotone(self._channel("auctionfeed", message.product_id), message, stamp, out)
@@ -203,7 +224,8 @@ class CoinbaseProtocol:
     def _monotone(
         self, channel: WireChannel, message: wire.Ticker | wire.Auction, stamp: Stamp, out: Sink
     ) -> None:
-        self._served(channel, stamp, out)
+        if not self._served(channel, stamp, out):
+            return
         if monotone(self._numbers.get(channel), message.sequence) is not OK:
             out.ignored("out of order")
             return
@@ -218,7 +240,8 @@ class CoinbaseProtocol:
             self._order(message, stamp, out)
             return
         channel = self._channel("matches", message.product_id)
-        self._served(channel, stamp, out)
+        if not self._served(channel, stamp, out):
+            return
         step = self._trade_ids(channel).trade(message.trade_id, message.sequence)
         if step is not OK:
             if step.kind == "duplicate":
@@ -229,7 +252,8 @@ class CoinbaseProtocol:
 
     def _last_match(self, message: wire.LastMatch, stamp: Stamp, out: Sink) -> None:
         channel = self._channel("matches", message.product_id)
-        self._served(channel, stamp, out)
+        if not self._served(channel, stamp, out):
+            return
         step = self._trade_ids(channel).history(message.trade_id, message.sequence)
         if step is not OK:
             out.gap(channel, "trades passed while the line was down", missed=step.missed)
@@ -253,42 +277,34 @@ class CoinbaseProtocol:
     ) -> None:
         channel = self._channel(self._reading.order, message.product_id)
         if channel.name == "full" and self._reading.counted:
-            self._counted(channel, message, message.sequence, stamp, out)
+            if self._served(channel, stamp, out):
+                self._streams.take(channel, message, message.sequence, out)
         else:
             self._plain(channel, message, stamp, out)
 
-    def _counted(
-        self, channel: WireChannel, message: WireMessage, sequence: int, stamp: Stamp, out: Sink
-    ) -> None:
-        """A message of a sequence without holes; over a reconnect too, where the count says what was missed."""
-        self._served(channel, stamp, out)
-        if self._is_asked(channel):
-            last = self._numbers.get(channel)
-            step = contiguous(self._memory.get(channel) if last is None else last, sequence)
-            if step.kind == "duplicate" and last is not None:
-                out.ignored("duplicate")
-                return
-            self._numbers[channel] = self._memory[channel] = sequence
-            if step is not OK:
-                # The first number of a connection cannot be an old one: the count started again.
-                missed = step.missed if step.kind == "gap" else None
-                out.gap(channel, "the sequence has a hole", missed=missed)
-                self._broken_at[channel] = sequence
-                if self._endpoint.rest is not None:
-                    out.resync(channel)
-        out.deliver(channel, message)
-
     def _array(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
         try:
-            message = named(builtins(frame), self._schema)
+            array = builtins(frame)
         except BadFrame as bad:
             out.malformed(frame, bad.reason)
+            return
+        try:
+            message = named(array, self._schema)
+        except BadFrame as bad:
+            fields = labelled(array, self._schema)
+            own = fields.get("product_id")
+            if isinstance(own, str):
+                channel = self._channel("level3", own)
+                self._streams.spoiled(channel, frame, bad.reason, fields.get("sequence"), out)
+            else:
+                out.malformed(frame, bad.reason)
             return
         if isinstance(message, str):
             out.unknown(message, frame)
             return
         channel = self._channel("level3", message.product_id)
-        self._counted(channel, message, message.sequence, stamp, out)
+        if self._served(channel, stamp, out):
+            self._streams.take(channel, message, message.sequence, out)
 
     def _level3_schema(self, message: Level3Schema, stamp: Stamp, out: Sink) -> None:
         del stamp
@@ -296,52 +312,28 @@ class CoinbaseProtocol:
         out.ignored("schema")
 
     def fetched(self, request_id: int, reply: Reply | Failure, stamp: Stamp, out: Sink) -> None:
-        """The book by order after a gap; one that does not come is asked for again when its time is up."""
+        """A book by order; one that does not come, or does not fit, is asked for again."""
         del stamp
         channel = self._talk.fetched(request_id)
         out.answered(request_id)
         if channel is None:
+            if isinstance(reply, Reply):
+                out.ignored(WITHDRAWN)
             return
-        if isinstance(reply, Failure):
-            out.error(f"book of {channel.instrument}: {reply.reason}")
-            return
-        if reply.status != _HTTP_OK:
-            out.error(f"book of {channel.instrument}: HTTP {reply.status}")
-            out.ignored("refused")
-            return
-        try:
-            book = _LEVEL3_BOOK.read(reply.body)
-        except BadFrame as bad:
-            out.malformed(reply.body, bad.reason, channel=channel)
-            return
-        if book.sequence + 1 < self._broken_at.get(channel, 0):
-            out.ignored("older than the gap")
-            out.resync(channel)
-            return
-        out.deliver(channel, msgspec.structs.replace(book, product_id=channel.instrument))
-        out.resynced(channel)
+        self._streams.fetched(channel, reply, out)
 
     # Books by price, which have no counter.
 
     def _snapshot(self, message: wire.Snapshot, stamp: Stamp, out: Sink) -> None:
         channel = self._channel(self._reading.book, message.product_id)
-        self._served(channel, stamp, out)
-        why = self._stale.pop(channel, None)
-        out.deliver(channel, message)
-        if why == RESYNCING:
-            out.resynced(channel)
+        if self._served(channel, stamp, out):
+            self._books.snapshot(channel, message, stamp.monotonic_s, out)
 
     def _update(self, message: wire.L2Update, stamp: Stamp, out: Sink) -> None:
         channel = self._channel(self._reading.book, message.product_id)
         elements = len(message.changes) or 1
-        self._served(channel, stamp, out)
-        if channel in self._stale and self._is_asked_or_returning(channel):
-            out.ignored(self._stale[channel], elements)
-            return
-        out.deliver(channel, message, elements=elements)
-
-    def _is_asked_or_returning(self, channel: WireChannel) -> bool:
-        return self._stale[channel] == RESYNCING or self._is_asked(channel)
+        if self._served(channel, stamp, out, elements):
+            self._books.update(channel, message, elements, out)
 
     # What does not decode.
 
@@ -361,13 +353,17 @@ class CoinbaseProtocol:
             out.malformed(frame, reason)
             if not kind or kind in BOOK_TYPES:
                 for book in [book for book in self._routes.values() if book.name in BOOKS]:
-                    self._broken(book, "a frame that cannot be read may have been a part of the book", out)
-        elif channel.name not in BOOKS:
+                    self._books.broken(
+                        book, "a frame that cannot be read may have been a part of the book", out
+                    )
+        elif channel in self._gone:
             out.malformed(frame, reason, channel=channel)
+        elif channel.name in BOOKS:
+            self._books.spoiled(channel, frame, reason, out)
+        elif channel.name in BY_ORDER and self._reading.counted and kind != "activate":
+            self._streams.spoiled(channel, frame, reason, fields.get("sequence"), out)
         else:
-            if not self._bad_book(frame, channel, out):
-                out.malformed(frame, reason, channel=channel)
-            self._broken(channel, "a part of the book cannot be read", out)
+            out.malformed(frame, reason, channel=channel)
 
     def _channel_of(self, kind: str, fields: Mapping[str, Any]) -> WireChannel | None:
         """The channel of a message that does not decode; ``None`` where it does not say it."""
@@ -376,26 +372,6 @@ class CoinbaseProtocol:
             return self._channel(name) if name else None
         own = fields.get("account_id" if name == "balance" else "product_id")
         return self._channel(name, own) if isinstance(own, str) else None
-
-    def _bad_book(self, frame: bytes, channel: WireChannel, out: Sink) -> bool:
-        """Deliver the levels that decode; returns whether only the others are to blame."""
-        saved = salvage(frame)
-        if saved is None or not saved.reasons:
-            return False
-        message = saved.message
-        out.malformed(frame, "; ".join(saved.reasons[:10]), channel=channel, elements=len(saved.reasons))
-        elements = len(message.changes) if isinstance(message, wire.L2Update) else 1
-        if elements and channel in self._stale:
-            out.ignored(self._stale[channel], elements)
-        elif elements:
-            out.deliver(channel, message, elements=elements)
-        return True
-
-    def _broken(self, channel: WireChannel, reason: str, out: Sink) -> None:
-        if self._is_asked(channel):
-            out.gap(channel, reason)
-            self._stale[channel] = RESYNCING
-            out.resync(channel)
 
     # Answers.
 
@@ -428,10 +404,11 @@ class CoinbaseProtocol:
         """Watch the line, the heartbeats and the request in flight."""
         self._vitals.tick(stamp.monotonic_s, self._routes.values(), out)
         self._talk.expire(stamp.monotonic_s, out)
+        self._books.tick(stamp.monotonic_s, out)
 
     def deadline(self) -> float:
         """When to tick."""
-        return min(self._vitals.deadline(), self._talk.deadline())
+        return min(self._vitals.deadline(), self._talk.deadline(), self._books.deadline())
 
     def classify(self, failure: Failure) -> Verdict:
         """No credentials travel in the handshake, so a refused one is no verdict on them."""

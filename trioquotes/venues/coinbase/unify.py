@@ -34,6 +34,7 @@ __all__ = [
     "instruments",
     "opposite",
     "orders",
+    "resting",
     "side_of",
     "stateless",
     "tickers",
@@ -46,6 +47,7 @@ HISTORY = Skip("history")
 NOT_AN_ORDER = Skip("not an order update")
 NOT_A_FILL = Skip("not a fill")
 OTHER = Skip("other message of the channel")
+PARTIAL = Skip("a part of it is malformed")
 
 _SIDES: dict[str, Side] = {"buy": "buy", "sell": "sell"}
 _OPPOSITE: dict[Side, Side] = {"buy": "sell", "sell": "buy"}
@@ -109,8 +111,10 @@ def tickers(message: WireMessage, receipt: Receipt) -> Event | Skip:
 
 
 def books(message: WireMessage, receipt: Receipt) -> Event | Skip:
-    """Snapshots and updates of a book by price."""
+    """Snapshots and updates of a book by price; one of which a part was lost makes no right book."""
     if isinstance(message, L2Update):
+        if message.partial:
+            return PARTIAL
         return events.BookChange(
             venue=VENUE_NAME,
             instrument=message.product_id,
@@ -121,19 +125,21 @@ def books(message: WireMessage, receipt: Receipt) -> Event | Skip:
             asks=tuple([(price, size) for side, price, size in message.changes if side == "sell"]),
         )
     if isinstance(message, Snapshot):
+        if message.partial:
+            return PARTIAL
         return events.BookSnapshot(
             venue=VENUE_NAME,
             instrument=message.product_id,
             venue_time_ns=epoch_ns(message.time),
             received_ns=receipt.received_ns,
             raw=receipt.raw,
-            bids=_resting(message.bids, descending=True),
-            asks=_resting(message.asks, descending=False),
+            bids=resting(message.bids, descending=True),
+            asks=resting(message.asks, descending=False),
         )
     return OTHER
 
 
-def _resting(levels: tuple[Level, ...], *, descending: bool) -> tuple[Level, ...]:
+def resting(levels: tuple[Level, ...], *, descending: bool) -> tuple[Level, ...]:
     """Best first, whatever the order of the wire, and without prices at which nothing rests."""
     return tuple(sorted([level for level in levels if level[1]], key=itemgetter(0), reverse=descending))
 

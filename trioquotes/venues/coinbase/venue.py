@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
@@ -22,11 +22,11 @@ from trioquotes._protocol.effects import (
     WireChannel,
 )
 from trioquotes.credentials import Credentials
-from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic
+from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic, UsageError
 from trioquotes.events import Event
 from trioquotes.topics import UNIFIED_TOPICS, Topic
+from trioquotes.venues.coinbase import by_order, rest, unify
 from trioquotes.venues.coinbase import topics as native
-from trioquotes.venues.coinbase import unify
 from trioquotes.venues.coinbase.auth import Signer
 from trioquotes.venues.coinbase.protocol import CoinbaseProtocol
 from trioquotes.venues.coinbase.readings import HOMES, READINGS
@@ -49,11 +49,16 @@ _UNIFIERS: Final[Mapping[type[Topic[Event]], Unify]] = {
     unified.Quotes: unify.books,
     unified.Tickers: unify.tickers,
     unified.Books: unify.books,
+    unified.Depths: unify.books,
+    unified.OrderBooks: by_order.order_books,
     unified.Instruments: unify.instruments,
     unified.Orders: unify.orders,
     unified.Fills: unify.fills,
     unified.Balances: unify.balances,
 }
+
+_DEFAULTS: Final[Mapping[str, tuple[str, ...]]] = {"by_order": ("full", "level3")}
+"""The venue's own options, with what each may be; the first is the default. ``by_order`` is the channel of ``OrderBooks``."""
 
 _UNIFIED_OF: Final[Mapping[str, tuple[type[Topic[Event]], ...]]] = {
     "matches": (unified.Trades,),
@@ -70,9 +75,10 @@ _UNIFIED_OF: Final[Mapping[str, tuple[type[Topic[Event]], ...]]] = {
 class CoinbaseVenue(Venue):
     """Coinbase Exchange.
 
-    The public book is ``level2_batch``; with credentials ``Books`` and ``Quotes`` are made of ``level2``. At most 10
-    subscriptions of one product and channel are allowed for one account at a time, over all its sessions: an
-    eleventh is refused by the venue and ends as ``SubscriptionRejected``.
+    The public book is ``level2_batch``; with credentials ``Books``, ``Quotes`` and ``Depths`` are made of ``level2``.
+    ``OrderBooks`` is made of ``full``, or with the option ``by_order="level3"`` of ``level3``, and of a book that is
+    fetched over REST. At most 10 subscriptions of one product and channel are allowed for one account at a time, over
+    all its sessions: an eleventh is refused by the venue and ends as ``SubscriptionRejected``.
 
     *Source:* Exchange, WebSocket overview, channels, rate limits, best practices; REST rate limits; sandbox.
     """
@@ -152,7 +158,9 @@ class CoinbaseVenue(Venue):
             UnsupportedTopic: Coinbase has nothing for it, or needs more than it says.
             InvalidInstrument: its instrument cannot be a product id.
             MissingCredentials: it is private, or the endpoint signs every line.
+            UsageError: the session was opened with an option that there is not.
         """
+        _check_options(options)
         kind = type(topic)
         if isinstance(topic, native.ChannelTopic):
             serving = self._native(topic)
@@ -180,22 +188,47 @@ class CoinbaseVenue(Venue):
 
     def _unified(self, topic: Topic[Event], options: Options) -> Serving:
         make = unify.stateless(_UNIFIERS[type(topic)])
-        book = "level2" if options.has_credentials else "level2_batch"
         match topic:
             case unified.Trades():
                 return Serving((WireChannel("matches", _product(topic.instrument)),), "events", make)
             case unified.Tickers():
                 return Serving((WireChannel("ticker", _product(topic.instrument)),), "events", make)
             case unified.Books():
-                return Serving((WireChannel(book, _product(topic.instrument)),), "book", make)
+                return self._by_price(topic.instrument, "book", make, options)
             case unified.Quotes():
-                return Serving((WireChannel(book, _product(topic.instrument)),), "quotes", make)
+                return self._by_price(topic.instrument, "quotes", make, options)
+            case unified.Depths(levels=levels):
+                if levels < 1:
+                    raise UnsupportedTopic(f"{topic}: at least 1 level a side, not {levels}")
+                return self._by_price(topic.instrument, "depths", make, options)
+            case unified.OrderBooks():
+                return self._by_order(topic, make, options)
             case unified.Balances():
                 return Serving(_accounts(topic, topic.accounts), "events", make)
             case unified.Instruments():
                 return Serving((WireChannel("status"),), "events", make)
             case _:
                 return Serving((WireChannel("user", _of_one_product(topic)),), "events", make)
+
+    def _by_price(
+        self,
+        instrument: str,
+        kind: Literal["book", "quotes", "depths"],
+        make: Callable[[], Unify],
+        options: Options,
+    ) -> Serving:
+        """A book by price, which is whole on either channel."""
+        product = _product(instrument)
+        channel = WireChannel("level2" if options.has_credentials else "level2_batch", product)
+        return Serving((channel,), kind, make, audit=rest.audit_by_price(options.endpoint, product))
+
+    def _by_order(self, topic: Topic[Event], make: Callable[[], Unify], options: Options) -> Serving:
+        product = _product(topic.subject)
+        channel = WireChannel(_option(options, "by_order"), product)
+        audit = rest.audit_by_order(options.endpoint, product)
+        if audit is None:
+            raise UnsupportedTopic(f"{topic}: its snapshot comes over REST, and this endpoint has none")
+        return Serving((channel,), "orders", make, fetched=True, audit=audit)
 
     def _check_credentials(self, topic: Topic[Event], serving: Serving, options: Options) -> None:
         if options.has_credentials:
@@ -247,6 +280,21 @@ class CoinbaseVenue(Venue):
         topic = msgspec.convert({"accounts": accounts}, kind)
         _accounts(topic, accounts)
         return topic
+
+
+def _option(options: Options, name: str) -> str:
+    """What the session was opened with, or the default."""
+    return options.extra.get(name, _DEFAULTS[name][0])
+
+
+def _check_options(options: Options) -> None:
+    for name, value in options.extra.items():
+        if name not in _DEFAULTS:
+            raise UsageError(f"coinbase has no option {name!r}; it has {', '.join(_DEFAULTS)}")
+        if value not in _DEFAULTS[name]:
+            raise UsageError(
+                f"coinbase's option {name} is one of {', '.join(_DEFAULTS[name])}, not {value!r}"
+            )
 
 
 def _required(kind: type[Topic[Event]]) -> set[str]:

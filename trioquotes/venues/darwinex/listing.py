@@ -27,8 +27,8 @@ _FETCH_WITHIN_S: Final = 20.0
 _OK: Final = 200
 _UNAUTHORIZED: Final = frozenset({401, 403})
 
-_PAGE: Reader[ProductPage] = Reader(ProductPage)
-_PRODUCT: Reader[Product] = Reader(Product)
+_PAGE: Reader[ProductPage] = Reader(ProductPage, literals=True)
+_PRODUCT: Reader[Product] = Reader(Product, literals=True)
 
 
 class _UnreadPage(msgspec.Struct, frozen=True, rename="camel"):

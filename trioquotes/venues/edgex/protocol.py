@@ -7,6 +7,7 @@ the snapshot that this brings nothing of the old subscription passes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal
 
@@ -27,7 +28,7 @@ from trioquotes._protocol.effects import (
 )
 from trioquotes._protocol.sequence import OK
 from trioquotes._protocol.verdict import default_verdict
-from trioquotes.venues.edgex.chain import Chain
+from trioquotes.venues.edgex.chain import Chain, Rule
 from trioquotes.venues.edgex.channels import PONG, channel_of
 from trioquotes.venues.edgex.history import RecentTrades
 from trioquotes.venues.edgex.line import Line
@@ -60,11 +61,12 @@ class PublicProtocol(Line):
         self._memory = memory
         self._base = options.endpoint.public
         self._next_id = 1
-        self._asked: set[WireChannel] = set()
+        self._asked: dict[WireChannel, float] = {}  # until when an answer to each is waited for
         self._unconfirmed: set[WireChannel] = set()
         self._returning: set[WireChannel] = set()  # withdrawn only to be asked for again
         self._leaving: dict[WireChannel, int] = {}  # the request that unsubscribes each, not yet answered
         self._chains: dict[WireChannel, Chain] = {}
+        self._rule = Rule()
         self._handlers |= {
             "subscribed": self._subscribed,
             "unsubscribed": self._unsubscribed,
@@ -105,39 +107,49 @@ class PublicProtocol(Line):
     def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
         """A request went out."""
         self._next_id = effect.id + 1
-        for channel in effect.asks:
-            self._asked.add(channel)
+        for channel in sorted(effect.asks):
+            self._asked[channel] = stamp.monotonic_s + ANSWER_WITHIN_S
             self._unconfirmed.add(channel)
             self._returning.discard(channel)
             if channel.name == "depth":
-                self._chains[channel] = Chain(awaiting=True)
+                self._chains.setdefault(channel, Chain(self._rule, awaiting=True))
             if channel == PONG:
                 self._measure(stamp)
-        for channel in effect.withdraws if isinstance(effect, Send) else ():
+        for channel in sorted(effect.withdraws) if isinstance(effect, Send) else ():
             self._forget(channel)
             self._memory.pop(channel, None)
             if channel in effect.resyncs:
                 self._returning.add(channel)
+            else:
+                self._chains.pop(channel, None)
             if channel == PONG:
                 self._measure_no_more()
             else:
                 self._leaving[channel] = effect.id
 
     def _forget(self, channel: WireChannel) -> None:
-        """It is no longer asked for."""
-        self._asked.discard(channel)
+        """It is no longer asked for; the versions of a book that is asked for again go on counting."""
+        self._asked.pop(channel, None)
         self._unconfirmed.discard(channel)
-        self._chains.pop(channel, None)
+        if channel in self._chains:
+            self._chains[channel].broken()
 
     # Answers.
 
     def _subscribed(self, head: Frame, frame: bytes, stamp: Stamp, out: Sink) -> None:
-        del frame, stamp
+        del frame
         channel = channel_of(head.channel or "")
         if channel is not None:
-            self._unconfirmed.discard(channel)
-            out.confirmed((channel,))
+            self._confirm(channel, stamp, out)
         out.ignored("acknowledgement")
+
+    def _confirm(self, channel: WireChannel, stamp: Stamp, out: Sink) -> None:
+        self._unconfirmed.discard(channel)
+        out.confirmed((channel,))
+        if stamp.monotonic_s >= self._asked.get(channel, math.inf):
+            self._asked[channel] = math.inf
+            if channel.name == "depth":  # the request was given up, and its snapshot with it
+                out.resync(channel)
 
     def _unsubscribed(self, head: Frame, frame: bytes, stamp: Stamp, out: Sink) -> None:
         del frame, stamp
@@ -157,14 +169,18 @@ class PublicProtocol(Line):
         out.error(refusal.text)
         self._left(refusal.unsubscribed, out)
         for channel in refusal.blamed:
-            self._forget(channel)
+            self._broken(channel, f"refused: {refusal.text}", out)
+            if refusal.kind == "timeout" and channel in self._asked:
+                self._asked[channel] = -math.inf
+                self._unconfirmed.add(channel)
+            else:
+                self._forget(channel)
             out.rejected(channel, refusal.text, refusal.kind)
         out.ignored("error")
 
     # Data.
 
     def _quotes(self, head: Frame, frame: bytes, stamp: Stamp, out: Sink) -> None:
-        del stamp
         try:
             content = CONTENT.read(bytes(head.content), "$.content")
         except BadFrame as bad:
@@ -181,8 +197,7 @@ class PublicProtocol(Line):
             out.unknown(f"channel {name[:NAME_SHOWN]}", frame)
             return
         if channel in self._unconfirmed:
-            self._unconfirmed.discard(channel)
-            out.confirmed((channel,))
+            self._confirm(channel, stamp, out)
         self._rows(channel, content, frame, out)
 
     def _rows(self, channel: WireChannel, content: Content, frame: bytes, out: Sink) -> None:
@@ -243,24 +258,35 @@ class PublicProtocol(Line):
 
     def _depth(self, channel: WireChannel, row: Any, frame: bytes, out: Sink) -> None:
         try:
-            depth = to_depth(row)
+            depth = to_depth(row, int(channel.detail))
         except BadFrame as bad:
             self._bad(channel, frame, bad.reason, out)
             return
-        if channel in self._returning:
-            out.ignored("resyncing")
-            return
         chain = self._chains.get(channel)
-        if chain is None:
-            chain = Chain(awaiting=False)
-            if self.captured:  # what nobody asked for must not fill our memory
-                self._chains[channel] = chain
-        if depth.is_snapshot:
-            chain.snapshot(depth.end_version)
-            out.deliver(channel, depth, instrument=depth.contract_id)
-            out.resynced(channel)
+        if self.captured and (chain is None or depth.is_snapshot):  # nothing can be asked for again
+            chain = self._chains[channel] = Chain(self._rule, awaiting=False)
+        if chain is None or not (self.captured or channel in self._asked):
+            self._unasked(channel, chain, depth, out)
+        elif depth.is_snapshot:
+            self._snapshot(channel, chain, depth, out)
         else:
             self._change(channel, chain, depth, out)
+
+    def _unasked(self, channel: WireChannel, chain: Chain | None, depth: Depth, out: Sink) -> None:
+        """Of a subscription that was given up, or of none: no book is kept of it, whoever may have come meanwhile."""
+        if chain is not None:
+            chain.passed(depth.end_version)
+        out.ignored("resyncing" if channel in self._returning else "not asked for")
+
+    def _snapshot(self, channel: WireChannel, chain: Chain, depth: Depth, out: Sink) -> None:
+        if chain.snapshot(depth.end_version):
+            # Before it is delivered: a book that finds itself crossed asks for the next one.
+            out.resynced(channel)
+            out.deliver(channel, depth, instrument=depth.contract_id)
+            return
+        self._broken(channel, f"a snapshot goes back to version {depth.end_version}", out)
+        out.resync(channel)
+        out.ignored("older than a change")
 
     def _change(self, channel: WireChannel, chain: Chain, depth: Depth, out: Sink) -> None:
         last = chain.last

@@ -7,13 +7,12 @@ integer. What it takes for a price is compared with the text as everywhere (see 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 
 import attrs
 import msgspec
 
-from trioquotes._protocol.codec import BadFrame, Counter, check_numbers, explain, suspicious
+from trioquotes._protocol.codec import BadFrame, Counter, check_numbers, exact, explain, suspicious
 from trioquotes.events import Level
 from trioquotes.venues.edgex import private
 from trioquotes.venues.edgex.messages import (
@@ -47,7 +46,7 @@ T = TypeVar("T")
 
 REASONS_SHOWN: Final = 10
 
-_plain: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+_plain: Final = msgspec.json.Decoder(float_hook=exact).decode
 
 
 class Reader(Generic[T]):
@@ -61,7 +60,7 @@ class Reader(Generic[T]):
     __slots__ = ("_decode", "_numbers")
 
     def __init__(self, kind: type[T] | Any, *, numbers: bool = True) -> None:
-        self._decode = msgspec.json.Decoder(kind, strict=False, float_hook=Decimal).decode
+        self._decode = msgspec.json.Decoder(kind, strict=False, float_hook=exact).decode
         self._numbers = numbers
 
     def read(self, text: bytes, at: str = "$") -> T:
@@ -89,7 +88,7 @@ FRAME: Final[Reader[Frame]] = Reader(Frame, numbers=False)
 CONTENT: Final[Reader[Content]] = Reader(Content, numbers=False)
 ERROR: Final[Reader[ErrorContent]] = Reader(ErrorContent, numbers=False)
 _RAWS: Final[Reader[list[msgspec.Raw]]] = Reader(list[msgspec.Raw], numbers=False)
-_ANYTHING: Final[Reader[Any]] = Reader(Any, numbers=False)
+_ANYTHING: Final[Reader[Any]] = Reader(Any)
 
 
 @attrs.frozen
@@ -153,15 +152,22 @@ ROWS: Final[Mapping[str, _RowsReader[Any]]] = {
 """By channel name."""
 
 
-def to_depth(row: WireDepth) -> Depth:
+def to_depth(row: WireDepth, window: int) -> Depth:
     """The same with its levels in one form.
 
+    Args:
+        row: as decoded; its ``data_type`` is set.
+        window: levels a side that its channel promises.
+
     Raises:
-        BadFrame: a size is negative, or the versions run backwards.
+        BadFrame: its versions run backwards; it is of another window, or a snapshot with more levels than its own; a
+            size is negative, a price is not positive, or stands twice on one side of a snapshot.
     """
     if row.end_version < row.start_version:
         raise BadFrame(f"version {row.start_version} is said to end at {row.end_version}")
-    return Depth(
+    if row.level not in {0, window}:
+        raise BadFrame(f"a window of {row.level} levels a side where {window} were promised")
+    depth = Depth(
         contract_id=row.contract_id,
         contract_name=row.contract_name,
         data_type=row.data_type,
@@ -172,6 +178,10 @@ def to_depth(row: WireDepth) -> Depth:
         asks=_levels(row.asks, "asks"),
         bids=_levels(row.bids, "bids"),
     )
+    if depth.is_snapshot:
+        _check_whole(depth.asks, "asks", window)
+        _check_whole(depth.bids, "bids", window)
+    return depth
 
 
 def _levels(side: tuple[PriceLevel | Level, ...], name: str) -> tuple[Level, ...]:
@@ -179,7 +189,18 @@ def _levels(side: tuple[PriceLevel | Level, ...], name: str) -> tuple[Level, ...
     for price, size in levels:
         if size < 0:
             raise BadFrame(f"negative size {size} at price {price} of the {name}: sizes are absolute")
+        if price <= 0:
+            raise BadFrame(f"size {size} at price {price} of the {name}: no contract has such a price")
     return levels
+
+
+def _check_whole(side: tuple[Level, ...], name: str, window: int) -> None:
+    """Raise ``BadFrame`` for what no side of a snapshot can be."""
+    resting = sum(1 for _, size in side if size)
+    if resting > window:
+        raise BadFrame(f"{resting} {name} in a window of {window}")
+    if len({price for price, _ in side}) < len(side):
+        raise BadFrame(f"a price stands twice among the {name} of a snapshot")
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

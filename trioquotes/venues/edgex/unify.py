@@ -24,6 +24,7 @@ from trioquotes.venues.edgex.private import Id, Order, OrderFillTransaction, Tra
 __all__ = [
     "VENUE_NAME",
     "balances",
+    "book",
     "books",
     "candles",
     "fills",
@@ -131,29 +132,44 @@ def tickers(message: WireMessage, receipt: Receipt) -> Event | Skip:
     )
 
 
-def books(message: WireMessage, receipt: Receipt) -> Event | Skip:
-    """Snapshots and changes of a book."""
-    if not isinstance(message, Depth):
-        return OTHER
-    if message.is_snapshot:
-        return events.BookSnapshot(
-            venue=VENUE_NAME,
-            instrument=message.contract_id,
-            received_ns=receipt.received_ns,
-            sequence=message.end_version,
-            raw=receipt.raw,
-            bids=_resting(message.bids, descending=True),
-            asks=_resting(message.asks, descending=False),
-            depth=message.level if message.level > 0 else None,
-        )
+def books(window: int) -> Unify:
+    """Snapshots and changes of a book.
+
+    Args:
+        window: levels a side of the channel; a frame may leave them unsaid.
+    """
+
+    def unify(message: WireMessage, receipt: Receipt) -> Event | Skip:
+        if not isinstance(message, Depth):
+            return OTHER
+        return book(message, window, receipt) if message.is_snapshot else _change(message, receipt)
+
+    return unify
+
+
+def book(depth: Depth, window: int, receipt: Receipt) -> events.BookSnapshot:
+    """A snapshot; the venue says no time."""
+    return events.BookSnapshot(
+        venue=VENUE_NAME,
+        instrument=depth.contract_id,
+        received_ns=receipt.received_ns,
+        sequence=depth.end_version,
+        raw=receipt.raw,
+        bids=_resting(depth.bids, descending=True),
+        asks=_resting(depth.asks, descending=False),
+        depth=window,
+    )
+
+
+def _change(depth: Depth, receipt: Receipt) -> events.BookChange:
     return events.BookChange(
         venue=VENUE_NAME,
-        instrument=message.contract_id,
+        instrument=depth.contract_id,
         received_ns=receipt.received_ns,
-        sequence=message.end_version,
+        sequence=depth.end_version,
         raw=receipt.raw,
-        bids=message.bids,
-        asks=message.asks,
+        bids=depth.bids,
+        asks=depth.asks,
     )
 
 

@@ -23,10 +23,11 @@ from trioquotes._protocol.effects import (
 from trioquotes.credentials import Credentials
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic, UsageError
 from trioquotes.events import Event
-from trioquotes.topics import UNIFIED_TOPICS, Topic
+from trioquotes.topics import UNIFIED_TOPICS, Books, Depths, Topic
 from trioquotes.venues.edgex import topics as native
 from trioquotes.venues.edgex import unify
 from trioquotes.venues.edgex.account import PrivateProtocol
+from trioquotes.venues.edgex.audit import book_audit
 from trioquotes.venues.edgex.auth import carrier_of, signer_of
 from trioquotes.venues.edgex.channels import (
     CONTRACT,
@@ -53,6 +54,7 @@ _UNIFIED: Final[frozenset[type[Topic[Event]]]] = frozenset(
         unified.Quotes,
         unified.Tickers,
         unified.Books,
+        unified.Depths,
         unified.Candles,
         unified.FundingRates,
         unified.Instruments,
@@ -87,9 +89,11 @@ class EdgexVenue(Venue):
 
     name = unify.VENUE_NAME
     endpoints: ClassVar[Mapping[str, Endpoint]] = MappingProxyType({"production": _V2, "v2": _V2, "v1": _V1})
-    # The venue documents no limit. Ten requests a second are what careful clients keep to; pongs come on top.
+    # The venue documents no limit. Ten requests a second are what careful clients keep to; pongs come on top. Snapshots
+    # to compare books with are never urgent.
     budgets: ClassVar[tuple[Budget, ...]] = (
         Budget("messages", 12, 1.0, "connection", frozenset({"send", "ping"}), reserve=2),
+        Budget("snapshots", 1, 1.0, "ip", frozenset({"rest"})),
     )
     limits = Limits(max_message_bytes=32 * 1024 * 1024, quiet_s=30.0)
     topics: ClassVar[Mapping[str, type[Topic[Event]]]] = MappingProxyType(native.TOPICS)
@@ -145,6 +149,8 @@ class EdgexVenue(Venue):
         """
         if isinstance(topic, native.ChannelTopic):
             serving = Serving((self._channel(topic),), "native")
+        elif isinstance(topic, Books | Depths):
+            serving = self._book(topic, options.endpoint)
         elif type(topic) in _UNIFIED:
             serving = self._unified(topic)
         else:
@@ -186,8 +192,6 @@ class EdgexVenue(Venue):
             case unified.Candles(contract, interval):
                 detail = f"LAST_PRICE.{_interval(interval or 'MINUTE_1')}"
                 return self._of_one(WireChannel("kline", contract, detail), unify.candles)
-            case unified.Books(contract, depth):
-                return self._of_one(WireChannel("depth", contract, _window(depth)), unify.books, "book")
             case unified.Quotes(contract):
                 make = unify.stateless(unify.quotes)
                 return Serving((BEST_OF_ALL,), "events", make, only=self.instrument(contract))
@@ -200,11 +204,30 @@ class EdgexVenue(Venue):
             case _:
                 return Serving((TRADE_EVENT,), "events", unify.stateless(unify.balances))
 
-    def _of_one(
-        self, channel: WireChannel, unifier: Unify, kind: Literal["events", "book"] = "events"
-    ) -> Serving:
+    def _of_one(self, channel: WireChannel, unifier: Unify) -> Serving:
         contract = self.instrument(channel.instrument)
-        return Serving((channel,), kind, unify.stateless(unifier), only=contract)
+        return Serving((channel,), "events", unify.stateless(unifier), only=contract)
+
+    def _book(self, topic: Books | Depths, endpoint: Endpoint) -> Serving:
+        """From the smaller window where it holds all that is wanted."""
+        match topic:
+            case Books(contract, wanted):
+                kind: Literal["book", "depths"] = "book"
+                levels = DEPTHS[-1] if wanted is None else min(wanted, DEPTHS[-1])
+            case Depths(contract, levels):
+                kind = "depths"
+        if levels < 1:
+            raise UnsupportedTopic(f"a book of {levels} levels a side is none")
+        if levels > DEPTHS[-1]:
+            raise UnsupportedTopic(f"edgex shows {DEPTHS[-1]} levels a side, not {levels}")
+        window = next(window for window in DEPTHS if window >= levels)
+        return Serving(
+            (WireChannel("depth", self.instrument(contract), str(window)),),
+            kind,
+            unify.stateless(unify.books(window)),
+            only=contract,
+            audit=book_audit(endpoint, contract, window),
+        )
 
     def _own(self, contract: str | None, make: Callable[[str], Unify]) -> Serving:
         only = self.instrument(contract) if contract else ""
@@ -291,10 +314,3 @@ def _interval(text: str) -> str:
     if text not in INTERVALS:
         raise UnsupportedTopic(f"edgex has no bars of {text!r}; it has {', '.join(INTERVALS)}")
     return text
-
-
-def _window(depth: int | None) -> str:
-    """The smaller window where it holds all that is wanted."""
-    if depth is not None and depth < 1:
-        raise UnsupportedTopic(f"a book of {depth} levels a side is none")
-    return str(DEPTHS[0] if depth is not None and depth <= DEPTHS[0] else DEPTHS[1])

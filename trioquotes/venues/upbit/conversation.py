@@ -147,7 +147,7 @@ class Conversation:
         self._deadline_s = None
         if isinstance(effect, Fetch):
             return
-        for channel in effect.withdraws - {MARKETS}:
+        for channel in sorted(effect.withdraws - {MARKETS}):
             self._drop(channel)
         for channel in sorted(effect.asks):
             self._take(channel, stamp.monotonic_s)

@@ -1,63 +1,108 @@
-"""How deep the books of one connection are: what was asked for, and what a message shows."""
+"""How deep the books of one connection are: what was asked for, and what a message can be an answer to."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["Depths"]
+from trioquotes.venues.upbit.channels import DEPTHS
 
-_KEPT: Final = 16
-"""Requests whose snapshots may be on their way at once; the venue takes 5 in a second."""
+__all__ = ["SETTLED_S", "Depths", "Seen"]
+
+SETTLED_S: Final = 10.0
+"""So long after a request went out, nothing comes any more that answers an earlier one."""
+
+
+class Seen(NamedTuple):
+    """What a message can be.
+
+    Attributes:
+        depth: it shows at least this many levels a side, or all there are; 0 where that cannot be said.
+        most: it may show at most this many levels a side.
+    """
+
+    depth: int
+    most: int
 
 
 class _Book:
-    __slots__ = ("coming", "now")
+    __slots__ = ("asked", "left_s", "owed", "resuming")
 
     def __init__(self) -> None:
-        self.now: int | None = None  # nothing has come yet
-        self.coming: deque[int] = deque(maxlen=_KEPT)  # one for each request whose snapshot is to come
+        self.asked: deque[tuple[int, float]] = deque()  # what may be in force: depth and time, oldest first
+        self.owed: deque[float] = deque()  # when what no snapshot answered yet was asked
+        self.left_s: float | None = None  # when a request left it out
+        self.resuming = 0  # it came back, and the last of so many snapshots is the first message since
+
+    def settle(self, now_s: float) -> None:
+        """Forget what time has settled."""
+        while len(self.asked) > 1 and now_s >= self.asked[1][1] + SETTLED_S:
+            self.asked.popleft()
+        while self.owed and now_s >= self.owed[0] + SETTLED_S:
+            self.owed.popleft()
+        if self.resuming and now_s >= self.asked[-1][1] + SETTLED_S:
+            self.resuming = 0
 
 
 class Depths:
-    """Which messages answer which request: each request brings one snapshot of each of its books.
+    """What the messages of a book can be, while some answer an earlier request and others the present one.
 
-    Without that, a message of the request before would pass for a whole book of the deeper one.
+    No message says how deep it was asked for. One that shows fewer levels than any request that may be in force is
+    the whole book; one that shows as many as such a request may be cut there. Without that, a message of the
+    request before would pass for a whole book of the deeper one.
     """
 
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
 
-    def asked(self, depths: Mapping[str, int]) -> None:
-        """A request went out; books that it does not name are over.
+    def asked(self, depths: Mapping[str, int], now_s: float) -> None:
+        """A request went out.
 
         Args:
             depths: levels a side, by code.
+            now_s: the time.
         """
-        self._books = {code: self._books.get(code) or _Book() for code in depths}
+        for code, book in [*self._books.items()]:
+            book.settle(now_s)
+            if code not in depths and book.left_s is None:
+                book.left_s = now_s
+            elif book.left_s is not None and now_s >= book.left_s + SETTLED_S:
+                del self._books[code]
         for code, depth in depths.items():
-            book = self._books[code]
-            book.coming.append(depth)
-            if book.now is not None:
-                book.now = min(book.now, depth)
+            book = self._books.setdefault(code, _Book())
+            if book.left_s is not None:
+                book.left_s = None
+                book.resuming = len(book.owed) + 1
+            book.asked.append((depth, now_s))
+            book.owed.append(now_s)
 
-    def seen(self, code: str, levels: int, *, snapshot: bool) -> int | None:
+    def seen(self, code: str, levels: int, now_s: float, *, snapshot: bool) -> Seen | None:
         """A message came.
 
         Args:
             code: of its market.
             levels: how many it shows.
+            now_s: the time.
             snapshot: whether it is the first after a request.
 
         Returns:
-            How deep it was asked for; ``None`` where nobody asked.
+            What it can be; ``None`` where nobody asks for it.
         """
         book = self._books.get(code)
-        if book is None:
+        if book is None or book.left_s is not None:
             return None
-        if book.coming and (snapshot or book.now is None or levels > book.now):
-            book.now = book.coming.popleft()
-            while book.coming and levels > book.now:  # its own snapshot, and those before it, never came
-                book.now = book.coming.popleft()
-        return book.now
+        book.settle(now_s)
+        asked = book.asked
+        if snapshot:
+            book.resuming = max(book.resuming - 1, 0)
+            if book.owed:
+                book.owed.popleft()
+        most = max(depth for depth, _ in asked)
+        if book.resuming:
+            return Seen(0, most)  # of the time before it left, of which no more came
+        if levels <= most:
+            while asked[0][0] < levels:  # too shallow to be in force still
+                asked.popleft()
+        least = min((depth for depth, _ in asked if depth >= levels), default=most)
+        return Seen(least if levels >= least else DEPTHS[-1], most)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from types import GenericAlias
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
-from trioquotes._protocol.codec import BadFrame, check_numbers, explain
+from trioquotes._protocol.codec import BadFrame, check_numbers, exact, explain
 from trioquotes._protocol.codec import builtins as plain
 from trioquotes.venues.upbit import messages as wire
 
@@ -123,7 +122,7 @@ class ExactReader(Generic[T]):
     __slots__ = ("_decode", "_make", "_name")
 
     def __init__(self, kind: Any, make: Callable[[Any], T] | None = None, *, kind_name: str = "") -> None:
-        self._decode = msgspec.json.Decoder(kind, float_hook=Decimal).decode
+        self._decode = msgspec.json.Decoder(kind, float_hook=exact).decode
         self._make = make
         self._name = kind_name
 

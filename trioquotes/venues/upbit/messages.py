@@ -194,7 +194,9 @@ class Orderbook(Message, frozen=True, kw_only=True):
         total_ask_size: in base units, of the listed levels, as ``total_bid_size``.
         orderbook_units: best first; may be more than one asked for where another topic wants more.
         level: how wide prices are grouped, in quote units; 0 for not at all. Not in older messages.
-        depth: levels a side that were asked for; ours, not of the wire. ``None`` where nobody knows.
+        depth: it shows at least this many levels a side, or all there are; ours, not of the wire. ``None`` where
+            nobody knows, 0 for what an earlier subscription left on the line.
+        refused: why a kept book did not take it; ours, not of the wire. ``None`` for nothing.
 
     *Source:* WebSocket reference, "Orderbook".
     """
@@ -205,6 +207,7 @@ class Orderbook(Message, frozen=True, kw_only=True):
     total_bid_size: Decimal | None = None
     level: Decimal | None = None
     depth: int | None = msgspec.field(default=None, name="~depth")
+    refused: str | None = msgspec.field(default=None, name="~refused")
 
 
 class Candle(Message, frozen=True, kw_only=True):

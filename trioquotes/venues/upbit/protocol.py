@@ -43,8 +43,7 @@ from trioquotes.venues.upbit.channels import (
     socket_of,
 )
 from trioquotes.venues.upbit.conversation import INVALID_AUTH, Conversation
-from trioquotes.venues.upbit.depths import Depths
-from trioquotes.venues.upbit.requests import depths_said
+from trioquotes.venues.upbit.judge import Judge
 from trioquotes.venues.upbit.trades import SeenTrades
 from trioquotes.venues.upbit.vitals import Vitals
 
@@ -70,7 +69,7 @@ class UpbitProtocol:
     Args:
         lane: which socket, and which channels.
         signer: signs the handshake of a private socket.
-        memory: what outlives the connection: trades seen, and suspects of an error.
+        memory: what outlives the connection: trades seen, times of books, and suspects of an error.
         options: of the session.
         form: the format to ask for.
     """
@@ -85,11 +84,11 @@ class UpbitProtocol:
         self._endpoint = options.endpoint
         self._talk = Conversation(memory, options.endpoint, form)
         self._routes = self._talk.routes
-        self._depths = Depths()
+        self._books = Judge(self._talk, memory)
         self._vitals = Vitals()
         self._markets_at_s = math.inf
         self._resumed: set[WireChannel] = set()  # trades of which a snapshot came on this connection
-        self._handlers: dict[type[Any], Callable[[Any, Sink], None]] = {
+        self._handlers: dict[type[Any], Callable[[Any, Stamp, Sink], None]] = {
             wire.Ticker: self._plain,
             wire.Trade: self._trade,
             wire.Orderbook: self._orderbook,
@@ -122,8 +121,7 @@ class UpbitProtocol:
         self._talk.sent(effect, stamp)
         if isinstance(effect, Fetch):
             return
-        if effect.asks or effect.resyncs or effect.withdraws:
-            self._depths.asked(depths_said(effect.frame))
+        self._books.sent(effect, stamp.monotonic_s)
         for channel in effect.withdraws:
             self._memory.pop(channel, None)
             self._resumed.discard(channel)
@@ -159,7 +157,7 @@ class UpbitProtocol:
         except BadFrame as bad:
             self._bad(frame, bad.reason, text, out)
             return
-        self._handlers[type(message)](message, out)
+        self._handlers[type(message)](message, stamp, out)
 
     def _channel(self, kind: str, code: str) -> WireChannel:
         """The channel of a message; one that was not asked for is for the sink to judge."""
@@ -170,29 +168,30 @@ class UpbitProtocol:
         """Whether to keep account of it; what nobody asked for must not fill our memory."""
         return self._captured is not None or (channel.name, channel.instrument) in self._routes
 
-    def _plain(self, message: wire.Message, out: Sink) -> None:
+    def _plain(self, message: wire.Message, stamp: Stamp, out: Sink) -> None:
+        del stamp
         channel = self._channel(message.type, getattr(message, "code", ""))
         self._talk.served(channel, None, out)
         out.deliver(channel, message)
 
-    def _my_order(self, message: wire.MyOrder, out: Sink) -> None:
+    def _my_order(self, message: wire.MyOrder, stamp: Stamp, out: Sink) -> None:
+        del stamp
         channel = self._channel(message.type, message.code)
         self._talk.served(channel, None, out)
         out.deliver(channel, message, instrument=message.code)
 
-    def _orderbook(self, message: wire.Orderbook, out: Sink) -> None:
+    def _orderbook(self, message: wire.Orderbook, stamp: Stamp, out: Sink) -> None:
         channel = self._channel("orderbook", message.code)
-        units = len(message.orderbook_units)
-        depth = self._depths.seen(message.code, units, snapshot=message.stream_type == "SNAPSHOT")
-        force_setattr(message, "depth", depth)
-        self._talk.served(channel, depth, out)
-        # Before it is delivered: a book that finds itself crossed asks for the next one.
-        out.resynced(channel)
-        for wish in self._talk.depths.get(channel, ()):
-            out.resynced(wish)
+        if self._captured is not None:
+            self._books.look(message, channel, out)
+        elif (channel.name, channel.instrument) in self._routes:
+            self._books.take(message, channel, stamp.monotonic_s, out)
+        else:
+            force_setattr(message, "depth", 0)  # what was left by who went is no book for who comes
         out.deliver(channel, message)
 
-    def _trade(self, message: wire.Trade, out: Sink) -> None:
+    def _trade(self, message: wire.Trade, stamp: Stamp, out: Sink) -> None:
+        del stamp
         channel = self._channel("trade", message.code)
         self._talk.served(channel, None, out)
         if not self._is_asked(channel):
@@ -236,7 +235,7 @@ class UpbitProtocol:
         except BadFrame as bad:
             self._bad(frame, bad.reason, text, out)
             return
-        self._handlers[type(message)](message, out)
+        self._handlers[type(message)](message, stamp, out)
 
     def _untyped(self, text: bytes, fields: Mapping[str, Any], stamp: Stamp, out: Sink) -> None:
         found = formats.control(text, fields)
@@ -264,8 +263,7 @@ class UpbitProtocol:
         else:
             broken = [channel] if channel.name == "orderbook" and self._is_asked(channel) else []
         for book in broken:
-            out.gap(book, "a frame that cannot be read may have been the book")
-            out.resync(book)
+            self._books.broken(book, "a frame that cannot be read may have been the book", out)
 
     def _channel_of(self, text: bytes) -> WireChannel | None:
         """The channel of a message that does not decode; ``None`` where it does not say it."""

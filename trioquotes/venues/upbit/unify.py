@@ -9,7 +9,8 @@ from typing import Final, Literal
 from trioquotes import events
 from trioquotes._protocol.codec import epoch_ns
 from trioquotes._protocol.effects import Receipt, Skip, Unify
-from trioquotes.events import Event, Level, Side, WireMessage
+from trioquotes.events import Event, Side, WireMessage
+from trioquotes.venues.upbit.books import OLDER, sides
 from trioquotes.venues.upbit.messages import (
     Candle,
     LastTrade,
@@ -32,7 +33,6 @@ __all__ = [
     "fills",
     "instruments",
     "orders",
-    "quotes",
     "side_of",
     "tickers",
 ]
@@ -40,8 +40,9 @@ __all__ = [
 VENUE_NAME: Final = "upbit"
 
 HISTORY: Final = Skip("history")
-SHALLOW: Final = Skip("not yet deep enough")
-UNCHANGED: Final = Skip("unchanged")
+SHALLOW: Final = Skip("not deep enough", breaks=True)
+NOT_A_BOOK: Final = Skip("cannot be the book")
+TOO_OLD: Final = Skip(OLDER)
 NOT_A_FILL: Final = Skip("not a fill")
 OTHER: Final = Skip("other message of the channel")
 
@@ -105,64 +106,32 @@ def tickers(message: WireMessage, receipt: Receipt) -> Event | Skip:
     )
 
 
-def _is_there(level: Level) -> bool:
-    """A side that is shorter than the other is filled up with zeros."""
-    return bool(level[0] and level[1])
-
-
 def books(depth: int) -> Unify:
     """What makes a whole book of each message.
 
     Args:
-        depth: levels a side at most; a message that was asked for with fewer is of no use yet.
+        depth: levels a side at most; a message that was asked for with fewer is of no use yet, and one that was refused
+            is of none at all.
     """
 
     def unify(message: WireMessage, receipt: Receipt) -> Event | Skip:
         if not isinstance(message, Orderbook):
             return OTHER
+        if message.refused is not None:
+            # Its gap says why: the count has no room for numbers of the wire.
+            return TOO_OLD if message.refused == OLDER else NOT_A_BOOK
         if message.depth is not None and message.depth < depth:
             return SHALLOW
-        units = message.orderbook_units
-        bids = filter(_is_there, [(unit.bid_price, unit.bid_size) for unit in units])
-        asks = filter(_is_there, [(unit.ask_price, unit.ask_size) for unit in units])
+        bids, asks = sides(message.orderbook_units, depth)
         return events.BookSnapshot(
             venue=VENUE_NAME,
             instrument=message.code,
             venue_time_ns=stamp_ns(message.timestamp),
             received_ns=receipt.received_ns,
             raw=receipt.raw,
-            bids=tuple(bids)[:depth],
-            asks=tuple(asks)[:depth],
+            bids=bids,
+            asks=asks,
             depth=depth,
-        )
-
-    return unify
-
-
-def quotes() -> Unify:
-    """What makes a quote of a book's first level, where that is another one than before."""
-    known: tuple[Level | None, Level | None] | None = None
-
-    def unify(message: WireMessage, receipt: Receipt) -> Event | Skip:
-        nonlocal known
-        if not isinstance(message, Orderbook):
-            return OTHER
-        units = message.orderbook_units
-        bid = next(filter(_is_there, [(unit.bid_price, unit.bid_size) for unit in units[:1]]), None)
-        ask = next(filter(_is_there, [(unit.ask_price, unit.ask_size) for unit in units[:1]]), None)
-        if (bid, ask) == known:
-            return UNCHANGED
-        known = (bid, ask)
-        return events.Quote(
-            venue=VENUE_NAME,
-            instrument=message.code,
-            venue_time_ns=stamp_ns(message.timestamp),
-            received_ns=receipt.received_ns,
-            raw=receipt.raw,
-            bid=bid and bid[0],
-            bid_size=bid and bid[1],
-            ask=ask and ask[0],
-            ask_size=ask and ask[1],
         )
 
     return unify

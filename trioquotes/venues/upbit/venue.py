@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
@@ -27,6 +27,7 @@ from trioquotes.events import Event
 from trioquotes.topics import UNIFIED_TOPICS, Topic
 from trioquotes.venues.upbit import topics as native
 from trioquotes.venues.upbit import unify
+from trioquotes.venues.upbit.audit import audit_of
 from trioquotes.venues.upbit.auth import ALGORITHMS, Algorithm, Signer
 from trioquotes.venues.upbit.channels import (
     CAPTURED,
@@ -66,8 +67,8 @@ _DEFAULTS: Final[Mapping[str, tuple[str, ...]]] = {"format": FORMATS, "jwt_algor
 
 _UNIFIED: Final[frozenset[type[Topic[Event]]]] = frozenset(
     {
-        unified.Trades, unified.Quotes, unified.Tickers, unified.Books, unified.Candles, unified.Instruments,
-        unified.Orders, unified.Fills, unified.Balances,
+        unified.Trades, unified.Quotes, unified.Tickers, unified.Books, unified.Depths, unified.Candles,
+        unified.Instruments, unified.Orders, unified.Fills, unified.Balances,
     }
 )  # fmt: skip
 
@@ -230,12 +231,13 @@ class UpbitVenue(Venue):
                 channel = self._of("ticker", topic.instrument)
                 return Serving((channel,), "events", unify.always(unify.tickers))
             case unified.Books():
-                book = self._of("orderbook", topic.instrument)
-                depth = _depth(topic, topic.depth)
-                return Serving((book, with_depth(book, depth)), "book", unify.always(unify.books(depth)))
+                return self._book(topic.instrument, "book", _depth(topic, topic.depth), options)
             case unified.Quotes():
-                book = self._of("orderbook", topic.instrument)
-                return Serving((book, with_depth(book, 1)), "events", unify.quotes)
+                return self._book(topic.instrument, "quotes", 1, options)
+            case unified.Depths():
+                if topic.levels > DEPTHS[-1]:
+                    raise UnsupportedTopic(f"{topic}: upbit's books have {DEPTHS[-1]} levels a side")
+                return self._book(topic.instrument, "depths", _depth(topic, topic.levels), options)
             case unified.Candles():
                 interval = topic.interval or "1m"
                 _interval(interval)
@@ -247,6 +249,15 @@ class UpbitVenue(Venue):
                 return Serving((MARKETS,), "events", unify.always(unify.instruments))
             case _:
                 return self._own(topic)
+
+    def _book(
+        self, instrument: str, kind: Literal["book", "quotes", "depths"], depth: int, options: Options
+    ) -> Serving:
+        """A kept book of so many levels a side; each depth is one that REST has too, so that all can be audited."""
+        book = self._of("orderbook", instrument)
+        audit = audit_of(self.name, options.endpoint.rest, book.instrument, depth)
+        make = unify.always(unify.books(depth))
+        return Serving((book, with_depth(book, depth)), kind, make, depth=depth, audit=audit)
 
     def _own(self, topic: Topic[Event]) -> Serving:
         if getattr(topic, "accounts", ()):

@@ -17,7 +17,6 @@ from trioquotes._protocol.effects import (
     Effect,
     Endpoint,
     Fetch,
-    HttpRequest,
     Replace,
     Send,
     Stamp,
@@ -26,7 +25,7 @@ from trioquotes._protocol.effects import (
 from trioquotes.venues.zonda.auth import Signer
 from trioquotes.venues.zonda.paths import BOOKS, LISTING, PRIVATE, STATS, TICKER, topic_of
 from trioquotes.venues.zonda.refusals import Refusal
-from trioquotes.venues.zonda.requests import proxy, request_id_of, subscribe
+from trioquotes.venues.zonda.requests import get, proxy, request_id_of, subscribe
 
 __all__ = ["ANSWER_WITHIN_S", "MAX_SNAPSHOT_TRIES", "MAX_VALUE_TRIES", "Conversation"]
 
@@ -95,8 +94,8 @@ class Conversation:
         )
 
     def _fetch(self, channel: WireChannel) -> Fetch:
-        url = f"{self._endpoint.rest}/trading/ticker"
-        return Fetch(self._next_id, HttpRequest(url), asks=frozenset({channel}), timeout_s=ANSWER_WITHIN_S)
+        request = get(f"{self._endpoint.rest}/trading/ticker")
+        return Fetch(self._next_id, request, asks=frozenset({channel}), timeout_s=ANSWER_WITHIN_S)
 
     def _snapshot(self, ledger: LedgerView, stamp: Stamp) -> Send | Replace | None:
         """Books first: they are of no use without a snapshot, while a ticker comes by itself."""
@@ -135,14 +134,14 @@ class Conversation:
             self._fetches.update(dict.fromkeys([effect.id], *effect.asks))
             return
         until_s = stamp.monotonic_s + effect.answer_within_s
-        for channel in effect.asks:
+        for channel in sorted(effect.asks):
             self.routes[topic_of(channel)] = channel
             self.unconfirmed.add(channel)
             if channel.name in PRIVATE:
                 self._private, self._private_until_s = channel, until_s
             else:
                 self._owed[channel] = until_s
-        for channel in effect.resyncs:
+        for channel in sorted(effect.resyncs):
             self._needy.pop(channel, None)
             self._tries[channel] = self.tries(channel) + 1
             self._proxies = {number: asked for number, asked in self._proxies.items() if asked[1] != channel}

@@ -9,10 +9,10 @@ import msgspec
 from trioquotes._protocol.contract import Sink
 from trioquotes._protocol.effects import WireChannel
 from trioquotes.venues.zonda.conversation import Conversation
-from trioquotes.venues.zonda.horizon import THIN_LEVELS, Horizon
+from trioquotes.venues.zonda.horizon import Extent, extent_of
 from trioquotes.venues.zonda.levels import flaw_of_changes
 from trioquotes.venues.zonda.messages import OrderBookAnswer, OrderBookPush
-from trioquotes.venues.zonda.paths import BOOKS, ORDERBOOK
+from trioquotes.venues.zonda.paths import BOOKS
 from trioquotes.venues.zonda.sync import BookSync
 
 __all__ = ["HOLE", "Keeping"]
@@ -30,23 +30,22 @@ class Keeping:
     def __init__(self, talk: Conversation) -> None:
         self._talk = talk
         self._books: dict[WireChannel, BookSync] = {}
-        self._horizons: dict[WireChannel, Horizon] = {}
+        self._extents: dict[WireChannel, Extent] = {}
 
     def __contains__(self, channel: WireChannel) -> bool:
         """Whether it is a book that is kept account of."""
         return channel in self._books
 
     def keep(self, channel: WireChannel) -> None:
-        """From now on, and from the beginning, if it is a book at all."""
-        if channel.name in BOOKS:
+        """From now on, if it is a book at all; one that is asked for once more is where it was."""
+        if channel.name in BOOKS and channel not in self._books:
             self._books[channel] = BookSync()
-        if channel.name == ORDERBOOK:
-            self._horizons[channel] = Horizon()
+            self._extents[channel] = extent_of(channel)
 
     def drop(self, channel: WireChannel) -> None:
         """No longer."""
         self._books.pop(channel, None)
-        self._horizons.pop(channel, None)
+        self._extents.pop(channel, None)
 
     def requested(self, channel: WireChannel) -> None:
         """Its snapshot is on its way."""
@@ -57,10 +56,10 @@ class Keeping:
         """A push of a book came."""
         book = self._books[channel]
         elements = len(push.message.changes) or 1
-        flaw = flaw_of_changes(push.message.changes)
+        flaw = flaw_of_changes(push.message.changes, channel.instrument)
         if flaw:
             out.malformed(frame, flaw, channel=channel, elements=elements)
-            self.broken(channel, "a change cannot be applied", out)
+            self.unreadable(channel, push.seq_no, "a change cannot be applied", out)
             return
         match book.push(push):
             case "old":
@@ -71,20 +70,25 @@ class Keeping:
                 out.resync(channel)
             case "early" if not self._talk.awaits(channel):
                 out.resync(channel)  # a hole that was found while nobody wanted the book asked for nothing
-            case "next" if channel in self._horizons:
-                push = self._horizons[channel].follow(push)
+            case "next":
+                push = self._extents[channel].follow(push)
                 self._look_out(channel, out)
         out.deliver(channel, push, elements=elements)
 
     def _look_out(self, channel: WireChannel, out: Sink) -> None:
-        """Ask for more of a book of which little is known any more; with a side used up it is not right any more."""
-        known = self._horizons[channel].known()
-        if known == 0:
-            self.broken(channel, "the known part of the book is used up", out)
-        elif known is not None and known < THIN_LEVELS and not self._talk.awaits(channel):
+        """Ask for more of a book of which little is known any more; one that is not as promised is not right."""
+        extent = self._extents[channel]
+        if extent.flaw:
+            self._broken(channel, extent.flaw, out)
+        elif extent.thin and not self._talk.awaits(channel):
             out.resync(channel)
 
-    def broken(self, channel: WireChannel, reason: str, out: Sink) -> None:
+    def unreadable(self, channel: WireChannel, number: int | None, reason: str, out: Sink) -> None:
+        """A push, of that number where it can be read, cannot be applied."""
+        self._broken(channel, reason, out)
+        self._books[channel].unreadable(number)
+
+    def _broken(self, channel: WireChannel, reason: str, out: Sink) -> None:
         """The book is not right; one that waits for its snapshot has said so, or was never shown."""
         book = self._books[channel]
         if book.last is not None:
@@ -98,10 +102,13 @@ class Keeping:
         if later is None:
             out.ignored("snapshot does not fit")
             return False
+        extent = self._extents[channel]
+        fitted = extent.start(msgspec.structs.replace(answer, later=later))
+        if extent.flaw:
+            out.ignored("snapshot does not fit")
+            self._broken(channel, extent.flaw, out)
+            return False
         self._talk.settled(channel)
-        fitted = msgspec.structs.replace(answer, later=later)
-        if channel in self._horizons:
-            fitted = self._horizons[channel].start(fitted)
+        out.resynced(channel)  # first: whoever finds the book wrong asks for the next one
         out.deliver(channel, fitted)
-        out.resynced(channel)
         return True

@@ -15,31 +15,55 @@ __all__ = ["changed", "flaw_of_changes", "flaw_of_snapshot", "resting"]
 _NOTHING: Final = Decimal(0)
 
 
-def flaw_of_changes(changes: Iterable[LevelChange]) -> str:
-    """Why these changes cannot be applied; empty where they can."""
+def flaw_of_changes(changes: Iterable[LevelChange], market: str) -> str:
+    """Why these changes cannot be applied to the book of a market; empty where they can."""
     for index, change in enumerate(changes):
-        where = f"$.message.changes[{index}]"
-        if change.entry_type not in {"Buy", "Sell"}:
-            return f"a side that is neither Buy nor Sell at {where}.entryType: {change.entry_type[:60]!r}"
-        if change.action == "remove":
-            continue
-        if change.action != "update":
-            return f"an action that is neither update nor remove at {where}.action: {change.action[:60]!r}"
-        if change.state is None:
-            return f"an update without a state at {where}"
-        if change.state.ra != change.rate:
-            return f"two prices for one change at {where}: {change.rate} and {change.state.ra}"
-        if change.state.ca < 0:
-            return f"a negative amount at {where}.state.ca: {change.state.ca}"
+        flaw = _flaw_of_change(change, market)
+        if flaw:
+            return flaw.replace("$", f"$.message.changes[{index}]", 1)
     return ""
 
 
-def flaw_of_snapshot(body: OrderBookBody) -> str:
-    """Why this snapshot is no book; empty where it is one."""
+def _flaw_of_change(change: LevelChange, market: str) -> str:
+    if change.market_code is not None and change.market_code.upper() != market:
+        return f"a change of another market at $.marketCode: {change.market_code[:60]!r}"
+    if change.entry_type not in {"Buy", "Sell"}:
+        return f"a side that is neither Buy nor Sell at $.entryType: {change.entry_type[:60]!r}"
+    if change.rate <= 0:
+        return f"a price that is not positive at $.rate: {change.rate}"
+    if change.action == "remove":
+        return ""
+    if change.action != "update":
+        return f"an action that is neither update nor remove at $.action: {change.action[:60]!r}"
+    if change.state is None:
+        return "an update without a state at $"
+    if change.state.ra != change.rate:
+        return f"two prices for one change at $: {change.rate} and {change.state.ra}"
+    if change.state.ca < 0:
+        return f"a negative amount at $.state.ca: {change.state.ca}"
+    return ""
+
+
+def flaw_of_snapshot(body: OrderBookBody, most: int) -> str:
+    """Why this snapshot is no book; empty where it is one.
+
+    Args:
+        body: of the answer.
+        most: prices a side that it promises at most.
+    """
     for name, levels in (("sell", body.sell), ("buy", body.buy)):
+        if len(levels) > most:
+            return f"window larger than promised: {len(levels)} prices at $.body.{name}, not {most}"
+        seen: set[Decimal] = set()
         for index, level in enumerate(levels):
+            where = f"$.body.{name}[{index}]"
             if level.ca < 0:
-                return f"a negative amount at $.body.{name}[{index}].ca: {level.ca}"
+                return f"a negative amount at {where}.ca: {level.ca}"
+            if level.ra <= 0:
+                return f"a price that is not positive at {where}.ra: {level.ra}"
+            if level.ra in seen:
+                return f"a price that is there twice at {where}.ra: {level.ra}"
+            seen.add(level.ra)
     return ""
 
 

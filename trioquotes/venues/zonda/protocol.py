@@ -29,6 +29,7 @@ from trioquotes.venues.zonda import messages as wire
 from trioquotes.venues.zonda import paths
 from trioquotes.venues.zonda.auth import Signer
 from trioquotes.venues.zonda.conversation import MAX_SNAPSHOT_TRIES, Conversation
+from trioquotes.venues.zonda.horizon import promised
 from trioquotes.venues.zonda.keeping import HOLE, Keeping
 from trioquotes.venues.zonda.levels import flaw_of_snapshot
 from trioquotes.venues.zonda.readers import (
@@ -89,10 +90,10 @@ class ZondaProtocol:
         if not self._opened:
             self._opened = True
             self._vitals.opened(stamp.monotonic_s)
-        for channel in effect.asks:
+        for channel in sorted(effect.asks):
             self._books.keep(channel)
             self._numbers.pop(channel, None)
-        for channel in effect.resyncs:
+        for channel in sorted(effect.resyncs):
             self._books.requested(channel)
 
     # Frames.
@@ -107,7 +108,7 @@ class ZondaProtocol:
             return
         match head:
             case Head(action=None | "push", topic=str(topic)):
-                self._push(topic.lower(), frame, out)
+                self._push(topic.lower(), head.seq_no, frame, out)
             case Head(action=None | "proxy-response", request_id=str(number)):
                 self._answer(number, frame, out)
             case Head(action="push" | "proxy-response"):
@@ -154,7 +155,7 @@ class ZondaProtocol:
 
     # Pushes.
 
-    def _push(self, topic: str, frame: bytes, out: Sink) -> None:
+    def _push(self, topic: str, number: object, frame: bytes, out: Sink) -> None:
         channel = self._routes.get(topic) or self._elsewhere(topic)
         if channel is None:
             out.unknown(topic[:100], frame)
@@ -164,7 +165,8 @@ class ZondaProtocol:
         except BadFrame as bad:
             out.malformed(frame, bad.reason, channel=channel)
             if channel in self._books:
-                self._books.broken(channel, "a part of the book cannot be read", out)
+                known = number if type(number) is int and number >= 0 else None  # JSON's true is an int here
+                self._books.unreadable(channel, known, "a part of the book cannot be read", out)
             return
         self._talk.confirm(channel, out)
         if channel in self._books:
@@ -228,7 +230,9 @@ class ZondaProtocol:
                 self._snapshot_failed(channel, refusal, out)
                 return
             answer = ANSWERS[channel.name].read(frame)
-            if isinstance(answer, wire.OrderBookAnswer) and (flaw := flaw_of_snapshot(answer.body)):
+            if isinstance(answer, wire.OrderBookAnswer) and (
+                flaw := flaw_of_snapshot(answer.body, promised(channel))
+            ):
                 raise BadFrame(flaw)  # noqa: TRY301  # handled as whatever else is wrong with it
         except BadFrame as bad:
             out.malformed(frame, bad.reason, channel=channel)

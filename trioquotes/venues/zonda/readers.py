@@ -17,6 +17,7 @@ __all__ = [
     "ANSWERS",
     "ANSWER_HEAD",
     "BODY_HEAD",
+    "BOOK_BODY",
     "HEAD",
     "MARKETS",
     "AnswerHead",
@@ -55,6 +56,7 @@ class Head(msgspec.Struct, frozen=True, rename="camel"):
     module: str | None = None
     path: str | None = None
     request_id: str | None = None
+    seq_no: Any = None
     error: Any = None
 
 
@@ -75,30 +77,33 @@ class AnswerHead(msgspec.Struct, frozen=True, rename="camel"):
 HEAD: Final[Reader[Head]] = Reader(Head)
 ANSWER_HEAD: Final[Reader[AnswerHead]] = Reader(AnswerHead)
 BODY_HEAD: Final[Reader[BodyHead]] = Reader(BodyHead)
-MARKETS: Final[Reader[wire.Markets]] = Reader(wire.Markets)
+BOOK_BODY: Final[Reader[wire.OrderBookBody]] = Reader(wire.OrderBookBody, literals=True)
+MARKETS: Final[Reader[wire.Markets]] = Reader(wire.Markets, literals=True)
 
 PUSHES: Final[Mapping[str, Reader[Any]]] = {
-    paths.TICKER: Reader(wire.TickerPush),
+    paths.TICKER: Reader(wire.TickerPush, literals=True),
     paths.STATS: Reader(wire.StatsPush, literals=True),
-    paths.ORDERBOOK: Reader(wire.OrderBookPush),
-    paths.LIMITED: Reader(wire.OrderBookPush),
-    paths.TRANSACTIONS: Reader(wire.TransactionsPush),
+    paths.ORDERBOOK: Reader(wire.OrderBookPush, literals=True),
+    paths.LIMITED: Reader(wire.OrderBookPush, literals=True),
+    paths.TRANSACTIONS: Reader(wire.TransactionsPush, literals=True),
     paths.RATES: Reader(wire.RatePush, literals=True),
-    paths.OFFERS: Reader(accounts.OfferPush),
-    paths.STOP_OFFERS: Reader(accounts.StopOfferPush),
-    paths.HISTORY: Reader(wire.TransactionsPush),
+    paths.OFFERS: Reader(accounts.OfferPush, literals=True),
+    paths.STOP_OFFERS: Reader(accounts.StopOfferPush, literals=True),
+    paths.HISTORY: Reader(wire.TransactionsPush, literals=True),
     paths.FUNDS: Reader(accounts.FundsPush, literals=True),
 }
-_OTHER_HISTORY: Final[Reader[accounts.OwnTransactionsPush]] = Reader(accounts.OwnTransactionsPush)
+_OTHER_HISTORY: Final[Reader[accounts.OwnTransactionsPush]] = Reader(
+    accounts.OwnTransactionsPush, literals=True
+)
 
 ANSWERS: Final[Mapping[str, Reader[Any]]] = {
-    paths.TICKER: Reader(wire.TickerAnswer),
+    paths.TICKER: Reader(wire.TickerAnswer, literals=True),
     paths.STATS: Reader(wire.StatsAnswer, literals=True),
-    paths.ORDERBOOK: Reader(wire.OrderBookAnswer),
-    paths.LIMITED: Reader(wire.OrderBookAnswer),
-    paths.TRANSACTIONS: Reader(wire.TransactionsAnswer),
-    paths.OFFERS: Reader(accounts.OffersAnswer),
-    paths.HISTORY: Reader(accounts.OwnTransactionsAnswer),
+    paths.ORDERBOOK: Reader(wire.OrderBookAnswer, literals=True),
+    paths.LIMITED: Reader(wire.OrderBookAnswer, literals=True),
+    paths.TRANSACTIONS: Reader(wire.TransactionsAnswer, literals=True),
+    paths.OFFERS: Reader(accounts.OffersAnswer, literals=True),
+    paths.HISTORY: Reader(accounts.OwnTransactionsAnswer, literals=True),
 }
 
 

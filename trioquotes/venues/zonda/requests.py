@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from trioquotes._protocol.effects import WireChannel
+from trioquotes._protocol.effects import HttpRequest, WireChannel
 from trioquotes.venues.zonda.paths import PRIVATE, module_of, path_of
 
-__all__ = ["PING", "proxy", "request_id_of", "subscribe"]
+__all__ = ["PING", "get", "proxy", "request_id_of", "subscribe"]
 
 PING: Final = b'{"action":"ping"}'
 """*Source:* Zonda API, "Ping"."""
@@ -61,3 +61,11 @@ def proxy(channel: WireChannel, nonce: bytes) -> bytes:
 def request_id_of(frame: bytes) -> str:
     """The id of a request that :func:`proxy` made."""
     return _NUMBERED.decode(frame).request_id
+
+
+def get(url: str) -> HttpRequest:
+    """A call of REST; the venue asks for this header on all of them.
+
+    *Source:* Zonda API, REST, introduction.
+    """
+    return HttpRequest(url, headers=(("Content-Type", "application/json"),))

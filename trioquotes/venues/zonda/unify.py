@@ -1,4 +1,7 @@
-"""Zonda's messages as unified events: one function per topic; those that keep state are made by a maker."""
+"""Zonda's messages as unified events: one function per topic; those that keep state are made by a maker.
+
+Those of books are in ``books``.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-import msgspec
-
 from trioquotes import events
 from trioquotes._protocol.effects import Receipt, Skip, Unify
-from trioquotes.books import OrderBook
 from trioquotes.events import Event, Side, WireMessage
 from trioquotes.venues.zonda.accounts import (
     FundsPush,
@@ -21,12 +21,9 @@ from trioquotes.venues.zonda.accounts import (
     OwnTransactionsPush,
     StopOfferPush,
 )
-from trioquotes.venues.zonda.levels import changed, resting
 from trioquotes.venues.zonda.messages import (
     Market,
     Markets,
-    OrderBookAnswer,
-    OrderBookPush,
     Stats,
     StatsAnswer,
     StatsPush,
@@ -36,32 +33,25 @@ from trioquotes.venues.zonda.messages import (
     TransactionsAnswer,
     TransactionsPush,
 )
-from trioquotes.venues.zonda.paths import LIMITED, parse
+from trioquotes.venues.zonda.paths import parse
 
 __all__ = [
-    "SNAPSHOT_LEVELS",
+    "OTHER",
     "VENUE_NAME",
     "balances",
-    "books",
     "epoch_ns",
     "fills",
     "instruments",
+    "market_of",
     "orders",
     "quotes",
     "side_of",
-    "snapshot_of",
     "stateless",
     "tickers",
     "trades",
 ]
 
 VENUE_NAME: Final = "zonda"
-
-SNAPSHOT_LEVELS: Final = 300
-"""Levels a side that a snapshot of ``orderbook`` has at most.
-
-*Source:* Zonda API, orderbook, "Snapshot".
-"""
 
 HISTORY = Skip("history")
 OTHER = Skip("other message of the channel")
@@ -87,7 +77,7 @@ def side_of(text: str | None) -> Side | None:
     return None if text is None else _SIDES.get(text.lower())
 
 
-def _market(topic: str) -> str:
+def market_of(topic: str) -> str:
     """The market of a topic; empty where it has none."""
     channel = parse(topic.lower())
     return "" if channel is None else channel.instrument
@@ -97,7 +87,7 @@ def trades(message: WireMessage, receipt: Receipt) -> Event | tuple[Event, ...] 
     """Transactions as trades; ``ty`` is the taker's side already."""
     if not isinstance(message, TransactionsPush):
         return HISTORY if isinstance(message, TransactionsAnswer) else OTHER
-    market = _market(message.topic)
+    market = market_of(message.topic)
     return tuple(
         events.Trade(
             venue=VENUE_NAME,
@@ -130,7 +120,7 @@ def quotes() -> Unify:
         last = best
         return events.Quote(
             venue=VENUE_NAME,
-            instrument=_market(message.topic) or _code(ticker),
+            instrument=market_of(message.topic) or _code(ticker),
             venue_time_ns=epoch_ns(ticker.time),
             received_ns=receipt.received_ns,
             sequence=message.seq_no if isinstance(message, TickerPush) else None,
@@ -163,7 +153,7 @@ def tickers() -> Unify:
             return OTHER
         return events.Ticker(
             venue=VENUE_NAME,
-            instrument=_market(getattr(message, "topic", "")),
+            instrument=market_of(getattr(message, "topic", "")),
             venue_time_ns=time_ns,
             received_ns=receipt.received_ns,
             raw=receipt.raw,
@@ -187,7 +177,7 @@ def _ticker_of(message: WireMessage) -> Ticker | None:
 def _stats_of(message: WireMessage) -> Stats | None:
     """The figures of one market; those of the last row where there are several."""
     if isinstance(message, StatsPush):
-        market = _market(message.topic)
+        market = market_of(message.topic)
         rows = [stats for stats in message.message if not market or stats.m.upper() == market]
         return rows[-1] if rows else None
     return message.body.stats if isinstance(message, StatsAnswer) else None
@@ -195,65 +185,6 @@ def _stats_of(message: WireMessage) -> Stats | None:
 
 def _code(ticker: Ticker) -> str:
     return "" if ticker.market is None or ticker.market.code is None else ticker.market.code
-
-
-def books(message: WireMessage, receipt: Receipt) -> Event | Skip:
-    """Changes of a book, and its snapshot with the changes that are newer."""
-    if isinstance(message, OrderBookPush):
-        return _change_of(message, receipt)
-    if not isinstance(message, OrderBookAnswer):
-        return OTHER
-    snapshot = snapshot_of(message, receipt)
-    if not message.later:
-        return snapshot
-    book = OrderBook(snapshot.instrument)
-    book.apply(snapshot)
-    for push in message.later:
-        book.apply(_change_of(push, receipt))
-    last = message.later[-1]
-    bids, asks = book.depth()
-    return msgspec.structs.replace(
-        snapshot, venue_time_ns=_time_of(last), sequence=last.seq_no, bids=bids, asks=asks
-    )
-
-
-def snapshot_of(message: OrderBookAnswer, receipt: Receipt) -> events.BookSnapshot:
-    """The snapshot as it is on the wire, best levels first, without what is newer."""
-    channel = parse(message.topic)
-    if channel is not None and channel.name == LIMITED:
-        depth: int | None = int(channel.detail)
-    else:
-        cut = message.bid_floor is not None or message.ask_ceiling is not None
-        depth = SNAPSHOT_LEVELS if cut else None
-    return events.BookSnapshot(
-        venue=VENUE_NAME,
-        instrument="" if channel is None else channel.instrument,
-        venue_time_ns=epoch_ns(message.body.timestamp),
-        received_ns=receipt.received_ns,
-        sequence=int(message.body.seq_no),
-        raw=receipt.raw,
-        bids=resting(message.body.buy, descending=True),
-        asks=resting(message.body.sell, descending=False),
-        depth=depth,
-    )
-
-
-def _change_of(push: OrderBookPush, receipt: Receipt) -> events.BookChange:
-    bids, asks = changed(push)
-    return events.BookChange(
-        venue=VENUE_NAME,
-        instrument=_market(push.topic),
-        venue_time_ns=_time_of(push),
-        received_ns=receipt.received_ns,
-        sequence=push.seq_no,
-        raw=receipt.raw,
-        bids=bids,
-        asks=asks,
-    )
-
-
-def _time_of(push: OrderBookPush) -> int | None:
-    return epoch_ns(push.message.timestamp or push.timestamp)
 
 
 def instruments(message: WireMessage, receipt: Receipt) -> Event | tuple[Event, ...] | Skip:
@@ -301,7 +232,7 @@ def _order(push: OfferPush, receipt: Receipt) -> events.OrderUpdate:
     state = offer.state or OfferState(id=offer.offer_id)
     return events.OrderUpdate(
         venue=VENUE_NAME,
-        instrument=offer.market or state.market or _market(push.topic),
+        instrument=offer.market or state.market or market_of(push.topic),
         venue_time_ns=epoch_ns(offer.timestamp or push.timestamp),
         received_ns=receipt.received_ns,
         sequence=push.seq_no,
@@ -323,7 +254,7 @@ def _stop_order(push: StopOfferPush, receipt: Receipt) -> events.OrderUpdate:
     state = stop.state
     return events.OrderUpdate(
         venue=VENUE_NAME,
-        instrument=state.market or _market(push.topic),
+        instrument=state.market or market_of(push.topic),
         venue_time_ns=epoch_ns(push.timestamp),
         received_ns=receipt.received_ns,
         sequence=push.seq_no,
@@ -350,7 +281,7 @@ def fills(message: WireMessage, receipt: Receipt) -> Event | tuple[Event, ...] |
 
 def _public_fills(push: TransactionsPush, receipt: Receipt) -> tuple[Event, ...]:
     """In the layout of public trades, which says neither the order nor the user's own side."""
-    market = _market(push.topic)
+    market = market_of(push.topic)
     return tuple(
         events.Fill(
             venue=VENUE_NAME,
@@ -371,7 +302,7 @@ def _public_fills(push: TransactionsPush, receipt: Receipt) -> tuple[Event, ...]
 def _fill(push: OwnTransactionsPush, one: OwnTransaction, receipt: Receipt) -> Event:
     return events.Fill(
         venue=VENUE_NAME,
-        instrument=one.market or _market(push.topic),
+        instrument=one.market or market_of(push.topic),
         venue_time_ns=epoch_ns(one.time),
         received_ns=receipt.received_ns,
         sequence=push.seq_no,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
+import attrs
 import msgspec
 
 from trioquotes import topics as unified
@@ -24,9 +25,10 @@ from trioquotes._protocol.effects import (
 from trioquotes.credentials import Credentials
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic
 from trioquotes.events import Event
-from trioquotes.topics import UNIFIED_TOPICS, Topic
-from trioquotes.venues.zonda import paths, unify
+from trioquotes.topics import UNIFIED_TOPICS, Depths, Topic
+from trioquotes.venues.zonda import books, paths, unify
 from trioquotes.venues.zonda import topics as native
+from trioquotes.venues.zonda.audit import book_audit
 from trioquotes.venues.zonda.auth import Signer, timestamp_divisor
 from trioquotes.venues.zonda.protocol import ZondaProtocol
 from trioquotes.venues.zonda.readers import Reading
@@ -39,7 +41,8 @@ _MAKERS: Final[Mapping[type[Topic[Event]], Callable[[], Unify]]] = {
     unified.Trades: unify.stateless(unify.trades),
     unified.Quotes: unify.quotes,
     unified.Tickers: unify.tickers,
-    unified.Books: unify.stateless(unify.books),
+    unified.Books: unify.stateless(books.books),
+    unified.Depths: unify.stateless(books.books),
     unified.Instruments: unify.stateless(unify.instruments),
     unified.Orders: unify.stateless(unify.orders),
     unified.Fills: unify.stateless(unify.fills),
@@ -122,9 +125,12 @@ class ZondaVenue(Venue):
         timestamp_divisor(options.extra)
         if isinstance(topic, native.ChannelTopic):
             serving = Serving((self._own_channel(topic),), "native")
+        elif isinstance(topic, unified.Books):
+            serving = self._book(topic.instrument, topic.depth, "book", options)
+        elif isinstance(topic, Depths):
+            serving = self._depths(topic, options)
         elif type(topic) in _MAKERS:
-            is_book = isinstance(topic, unified.Books)
-            serving = Serving(self._channels(topic), "book" if is_book else "events", _MAKERS[type(topic)])
+            serving = Serving(self._channels(topic), "events", _MAKERS[type(topic)])
         else:
             able = ", ".join(sorted(t.__name__ for t in _MAKERS))
             raise UnsupportedTopic(f"zonda cannot serve {topic}; it can serve {able}")
@@ -161,13 +167,31 @@ class ZondaVenue(Venue):
                 names = (paths.TICKER,)
             case unified.Tickers():
                 names = (paths.TICKER, paths.STATS)
-            case unified.Books(depth=depth):
-                return (_book(market, depth),)
             case unified.Orders():
                 names = (paths.OFFERS, paths.STOP_OFFERS)
             case _:
                 names = (paths.HISTORY,)
         return tuple(WireChannel(name, market) for name in names)
+
+    def _book(
+        self, instrument: str, depth: int | None, kind: Literal["book", "depths"], options: Options
+    ) -> Serving:
+        channel = _window(self.instrument(instrument), depth)
+        audit = book_audit(options.endpoint, channel)
+        return Serving((channel,), kind, unify.stateless(books.books), audit=audit)
+
+    def _depths(self, topic: Depths, options: Options) -> Serving:
+        """Views of the narrowest window that holds them; the whole book has to be known as deep as it is shown."""
+        levels = topic.levels
+        if levels > books.SNAPSHOT_LEVELS:
+            most = books.SNAPSHOT_LEVELS
+            raise UnsupportedTopic(f"{topic}: zonda has at most {most} levels a side, not {levels}")
+        serving = self._book(topic.instrument, levels, "depths", options)
+        if serving.channels[0].name != paths.ORDERBOOK:
+            return serving
+        # Of a book that another topic keeps enough for that one may be known, and not enough for this one.
+        make = unify.stateless(books.deep_books)
+        return attrs.evolve(serving, make=make, depth=levels, verify=books.knows(levels))
 
     def plan(self, channels: Sequence[WireChannel], options: Options) -> Mapping[Lane, Sequence[WireChannel]]:
         """One lane for all public channels, one for the user's own."""
@@ -236,7 +260,7 @@ def _required(kind: type[Topic[Event]]) -> set[str]:
     return {field.name for field in msgspec.structs.fields(kind) if field.required}
 
 
-def _book(market: str, depth: int | None) -> WireChannel:
+def _window(market: str, depth: int | None) -> WireChannel:
     """The narrowest book that has the wanted depth; the deepest one where none is said."""
     if depth is not None and depth < 1:
         raise UnsupportedTopic(f"a book has a depth of at least 1, not {depth}")
