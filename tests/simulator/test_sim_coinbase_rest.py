@@ -105,3 +105,15 @@ async def test_asking_for_a_book_tells_the_feed_first(autojump_clock: trio.testi
             assert max(heard) <= book["sequence"]
             beat = await client.hear_until("heartbeat")
             assert beat["sequence"] >= book["sequence"]
+
+
+async def test_fifteen_requests_at_once_and_ten_a_second_are_answered(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    with trio.fail_after(30):
+        simulator = coinbase()
+        statuses = [(await get(simulator, "/products/BTC-USD/book?level=3"))[0] for _ in range(16)]
+        assert statuses == [200] * 15 + [429]
+        await trio.sleep(0.2)
+        assert [(await get(simulator, "/products"))[0] for _ in range(3)] == [200, 200, 429]
+    assert [breach.limit for breach in simulator.records.breaches] == ["requests"] * 2

@@ -72,6 +72,14 @@ async def test_a_book_by_http_is_the_one_on_the_socket(autojump_clock: trio.test
                 assert (row["level"], row["depthType"]) == (level, "SNAPSHOT")
 
 
+async def test_a_happening_may_take_several_versions(autojump_clock: trio.testing.MockClock) -> None:
+    simulator = edgex(version_step=5, books_kept=100)
+    with trio.fail_after(30):
+        _, body = await get_json(simulator, f"/api/v2/public/quote/getDepth?contractId={BTC}&level=15")
+        (row,) = body["data"]
+    assert int(row["endVersion"]) == simulator.floors[BTC].sequence * 5
+
+
 async def test_bars_by_http_come_newest_first(autojump_clock: trio.testing.MockClock) -> None:
     simulator = edgex()
     base = f"/api/v2/public/quote/getKline?contractId={BTC}"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trioquotes.simulator.faults import (
     AckFate,
+    AlterFrame,
     CorruptFrame,
     DelayAck,
     DropLine,
@@ -47,8 +50,11 @@ def test_a_script_survives_json() -> None:
         (NeverSend(kind="m"), []),
         (DuplicateFrame(kind="m", nth=3), ["m1", "m2", "m3", "m3", "m4"]),
         (SwapFrames(kind="m", nth=2), ["m1", "m3", "m2", "m4"]),
+        (DuplicateFrame(kind="m", nth=2, later=2), ["m1", "m2", "m3", "m4", "m2"]),
         (CorruptFrame(kind="m", nth=1), ["m", "m2", "m3", "m4"]),
         (CorruptFrame(kind="m", nth=1, text="?"), ["?", "m2", "m3", "m4"]),
+        (AlterFrame(kind="m", nth=2, find=r"m(\d)", put=r"-\g<1>"), ["m1", "-2", "m3", "m4"]),
+        (AlterFrame(kind="m", nth=2, find="x", put="y"), ["m1", "m2", "m3", "m4"]),
         (SkipFrame(kind="other", nth=1), ["m1", "m2", "m3", "m4"]),
         (SkipFrame(kind="m", nth=1, connection=2), ["m1", "m2", "m3", "m4"]),
     ],
@@ -60,6 +66,22 @@ def test_a_fault_changes_just_the_frame_that_it_names(fault: Fault, sent: list[s
         assert line.outgoing("untouched", "u") == ["u"]
         out += line.outgoing("m", f"m{n}")
     assert out == sent
+
+
+def test_what_befell_frames_is_counted_until_the_script_is_ended() -> None:
+    done: Counter[str] = Counter()
+    script: list[Fault] = [
+        SwapFrames(kind="m", nth=1),
+        DuplicateFrame(kind="m", nth=3),
+        AlterFrame(kind="m", nth=4, find="x", put="y"),
+    ]
+    line = LineFaults(script, 1, done)
+    for n in range(1, 5):
+        line.outgoing("m", f"m{n}")
+    assert done == {"SwapFrames": 1, "DuplicateFrame": 1}
+    line = LineFaults(script, 1, done)
+    line.mend()
+    assert [line.outgoing("m", f"m{n}") for n in range(1, 4)] == [["m1"], ["m2"], ["m3"]]
 
 
 @given(st.lists(st.sampled_from("ab"), max_size=30), st.integers(1, 5))

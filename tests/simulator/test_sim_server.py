@@ -23,6 +23,7 @@ from trioquotes.simulator.faults import (
     Fault,
     GarbageHandshake,
     HangHandshake,
+    Maintenance,
     MuteLine,
     RefuseHandshake,
     TrickleLine,
@@ -246,6 +247,47 @@ async def test_a_refused_handshake_shows_status_headers_and_body(
     assert (b"retry-after", b"7") in rejected.headers
     assert rejected.body == b"slow down"
     assert [seen.outcome for seen in simulator.records.connects] == ["RefuseHandshake", "open"]
+
+
+async def test_maintenance_ends_lines_and_lets_nobody_in_until_it_is_over(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    simulator = echo(Maintenance(after_s=10.0, for_s=20.0, status=502, code=1012))
+    with trio.fail_after(60):
+        async with connected(simulator) as client:
+            ended = await client.hear_end()
+        assert ended is not None
+        assert ended.code == 1012
+        assert 10.0 <= trio.current_time() < 10.1
+        with pytest.RaisesGroup(trio_websocket.ConnectionRejected):
+            async with connected(simulator):
+                pytest.fail("it was refused")
+        assert (await get(simulator, "/anything"))[0] == 502
+        await trio.sleep(20.0)
+        assert (await get(simulator, "/anything"))[0] == 404
+        async with connected(simulator) as client:
+            await client.say("1")
+            assert await client.hear() == 1
+    assert [seen.outcome for seen in simulator.records.connects] == ["open", "Maintenance", "open"]
+    assert simulator.records.faults == {"Maintenance": 3}
+
+
+async def test_a_script_that_is_ended_does_nothing_any_more(autojump_clock: trio.testing.MockClock) -> None:
+    simulator = echo(
+        DropLine(after_s=5.0),
+        MuteLine(after_s=5.0),
+        Maintenance(after_s=5.0, for_s=5.0),
+        FailRest(status=500),
+    )
+    with trio.fail_after(60):
+        async with connected(simulator) as client:
+            await trio.sleep(1.0)
+            simulator.mend()
+            await trio.sleep(6.0)
+            await client.say("1")
+            assert await client.hear() == 1
+        assert (await get(simulator, "/anything"))[0] == 404
+    assert not simulator.records.faults
 
 
 UPGRADE = (

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from tests.simulator.clients import START_S, get, http
-from tests.simulator.upbit_client import exact, upbit
+from tests.simulator.upbit_client import connected, exact, of_kind, upbit
 from trioquotes.simulator.faults import FailRest
 
 TICKS = "/v1/trades/ticks?market=KRW-BTC"
@@ -63,6 +63,45 @@ async def test_trades_may_end_at_a_time_of_day(autojump_clock: trio.testing.Mock
     assert all(row["trade_time_utc"] <= "02:00:00" for row in page)
 
 
+BOOK = "/v1/orderbook?markets=KRW-BTC"
+
+
+async def test_a_book_by_http_is_the_one_on_the_socket(autojump_clock: trio.testing.MockClock) -> None:
+    simulator = upbit()
+    with trio.fail_after(30):
+        async with connected(simulator) as client:
+            await client.ask({"type": "orderbook", "codes": ["KRW-BTC"]})
+            shown = of_kind(await client.hear_for(5), "orderbook")[-1]
+            answer = await http(
+                simulator, f"GET {BOOK} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+            )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Remaining-Req: group=orderbook; min=600; sec=9" in head
+    (row,) = exact(body)
+    assert list(row) == [
+        "market", "timestamp", "total_ask_size", "total_bid_size", "orderbook_units", "level",
+    ]  # fmt: skip
+    assert row["market"] == "KRW-BTC"
+    assert row == {"market": "KRW-BTC", **{name: shown[name] for name in list(row)[1:]}}
+    assert len(row["orderbook_units"]) == 30
+
+
+async def test_books_may_be_grouped_cut_and_several(autojump_clock: trio.testing.MockClock) -> None:
+    with trio.fail_after(30):
+        simulator = upbit()
+        _, several = await get(simulator, "/v1/orderbook?markets=KRW-BTC,USDT-BTC&count=5")
+        _, (grouped,) = await get(simulator, f"{BOOK}&level=10000")
+        _, unknown_level = await get(simulator, f"{BOOK}&level=7")
+        _, not_krw = await get(simulator, "/v1/orderbook?markets=USDT-BTC&level=10000")
+    assert [(row["market"], len(row["orderbook_units"])) for row in several] == [
+        ("KRW-BTC", 5),
+        ("USDT-BTC", 5),
+    ]
+    assert grouped["level"] == 10000
+    assert all(unit["ask_price"] % 10000 == 0 for unit in grouped["orderbook_units"] if unit["ask_price"])
+    assert (unknown_level, not_krw) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("target", "status"),
     [
@@ -76,6 +115,10 @@ async def test_trades_may_end_at_a_time_of_day(autojump_clock: trio.testing.Mock
         (f"{TICKS}&cursor=x", 400),
         (f"{TICKS}&to=2500", 400),
         (f"{TICKS}&to=abcdef", 400),
+        ("/v1/orderbook", 404),
+        ("/v1/orderbook?markets=KRW-BTC,KRW-NOPE", 404),
+        (f"{BOOK}&level=x", 400),
+        (f"{BOOK}&count=x", 400),
         ("/v1/candles/minutes/1?market=KRW-BTC", 404),
         ("/", 404),
     ],

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from decimal import Decimal
+from typing import NamedTuple
 
 import attrs
 
 from trioquotes.simulator.happenings import LevelSet, OrderKind, Side
 
-__all__ = ["Book", "Order", "limit_of"]
+__all__ = ["Book", "Order", "Rung", "limit_of"]
 
 ZERO = Decimal(0)
+
+
+class Rung(NamedTuple):
+    """One price of one side, and who rests there.
+
+    Attributes:
+        size: of all orders together.
+        orders: id and remaining size of each, in the order in which they would trade.
+        placed: what these orders had when they were placed.
+    """
+
+    price: Decimal
+    size: Decimal
+    orders: tuple[tuple[str, Decimal], ...]
+    placed: Decimal
 
 
 @attrs.define(kw_only=True)
@@ -52,6 +68,10 @@ class Book:
         self._queues: dict[Side, dict[Decimal, dict[str, Order]]] = {"buy": {}, "sell": {}}
         self._totals: dict[Side, dict[Decimal, Decimal]] = {"buy": {}, "sell": {}}
         self._prices: dict[Side, list[Decimal]] = {"buy": [], "sell": []}
+        self._rungs: dict[Side, dict[Decimal, Rung]] = {
+            "buy": {},
+            "sell": {},
+        }  # of prices that nothing touched since
 
     def add(self, order: Order) -> LevelSet:
         """Put a limit order at the end of the queue of its price."""
@@ -62,6 +82,7 @@ class Book:
             self._totals[order.side][price] = ZERO
             insort(self._prices[order.side], price)
         queue[order.order_id] = order
+        self._rungs[order.side].pop(price, None)
         self._totals[order.side][price] += remaining
         self.orders[order.order_id] = order
         return LevelSet(order.side, price, self._totals[order.side][price])
@@ -72,6 +93,7 @@ class Book:
         if not ZERO < by <= remaining:
             raise ValueError(f"cannot take {by} off an order that has {remaining}")
         order.remaining = remaining - by
+        self._rungs[order.side].pop(price, None)
         self._totals[order.side][price] -= by
         if not order.remaining:
             self._forget(order, price)
@@ -81,6 +103,7 @@ class Book:
         """Take a resting order off the book; what remained of it stays written in the order."""
         price, remaining = limit_of(order)
         self._totals[order.side][price] -= remaining
+        self._rungs[order.side].pop(price, None)
         self._forget(order, price)
         return LevelSet(order.side, price, self.size_at(order.side, price))
 
@@ -117,6 +140,18 @@ class Book:
     def levels(self, side: Side) -> list[tuple[Decimal, Decimal, int]]:
         """Price, total size and number of orders of each level, best first."""
         return [(p, self._totals[side][p], len(self._queues[side][p])) for p in self._ordered(side)]
+
+    def rungs(self, side: Side) -> tuple[Rung, ...]:
+        """The whole of a side, best first, as a value that stays as it is when the book changes."""
+        known = self._rungs[side]
+        return tuple([known.get(price) or self._rung(side, price) for price in self._ordered(side)])
+
+    def _rung(self, side: Side, price: Decimal) -> Rung:
+        queue = self._queues[side][price].values()
+        orders = tuple((order.order_id, limit_of(order)[1]) for order in queue)
+        placed = sum((max(order.size or ZERO, limit_of(order)[1]) for order in queue), ZERO)
+        rung = self._rungs[side][price] = Rung(price, self._totals[side][price], orders, placed)
+        return rung
 
     def queue(self, side: Side) -> list[Order]:
         """The orders of a side in the order in which they would trade."""

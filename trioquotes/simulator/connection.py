@@ -11,10 +11,19 @@ import trio
 import trio_websocket
 from wsproto.utilities import LocalProtocolError
 
-from trioquotes.simulator.faults import DropLine, LineFaults, MuteLine, TrickleLine
+from trioquotes.simulator.faults import (
+    NOT_UTF8,
+    DropLine,
+    Head,
+    LineFaults,
+    MuteLine,
+    SayOften,
+    TrickleLine,
+    WithholdPongs,
+)
 from trioquotes.simulator.http_side import HttpRequest
 from trioquotes.simulator.line import Line
-from trioquotes.simulator.records import Breach, FrameSent, Records
+from trioquotes.simulator.records import Breach, FrameLost, FrameSent, Records
 
 __all__ = ["Buffer", "Connection"]
 
@@ -82,6 +91,11 @@ class Connection(Generic[S]):
         return self._ending
 
     @property
+    def muted(self) -> bool:
+        """Whether the script lets nothing out any more."""
+        return self._line.muted
+
+    @property
     def heard_s(self) -> float:
         """When something came from the client last, pings and the like too, on the monotonic clock."""
         return self._line.heard_s
@@ -95,15 +109,22 @@ class Connection(Generic[S]):
         """
         if self._ending:
             return
-        for frame in self.faults.outgoing(kind, text):
-            self._queue.append((kind, frame))
-            self._queued_bytes += len(frame)
-        self._wake.set()
+        frames = self.faults.outgoing(kind, text)
+        if frames != [text] and self._records.frames_kept:
+            lost = FrameLost(trio.current_time(), self.ordinal, kind, text, tuple(frames))
+            self._records.lost.append(lost)
+        for frame in frames:
+            self._say(kind, frame)
         if len(self._queue) > self._buffer.frames or self._queued_bytes > self._buffer.size_bytes:
             self.breach("slow consumer", f"{len(self._queue)} frames, {self._queued_bytes} bytes waiting")
             self._queue.clear()
             self._queued_bytes = 0
             self._overflowed(self)
+
+    def _say(self, kind: str, frame: str) -> None:
+        self._queue.append((kind, frame))
+        self._queued_bytes += len(frame)
+        self._wake.set()
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame after what is queued; nothing is sent after it."""
@@ -152,6 +173,9 @@ class Connection(Generic[S]):
                 self.later(drop.after_s, lambda drop=drop: self._drop(drop))  # type: ignore[misc]  # bound now
         for mute in self.faults.of(MuteLine):
             nursery.start_soon(self._mute, mute, name=f"mute {self.ordinal}")
+        for often in self.faults.of(SayOften):
+            nursery.start_soon(self._say_often, often, name=f"say often {self.ordinal}")
+        self._line.pongless = bool(self.faults.of(WithholdPongs))
         for trickle in self.faults.of(TrickleLine):
             self._line.piece_bytes, self._line.pause_s = trickle.piece_bytes, trickle.pause_s
 
@@ -175,10 +199,16 @@ class Connection(Generic[S]):
                 return
             kind, text = item
             self._queued_bytes -= len(text)
-            frame = text.encode() if self._binary else text
+            encoded = text.encode(errors="surrogateescape")
+            frame = encoded if self._binary else text
             try:
-                await websocket.send_message(frame)
-            except (trio_websocket.ConnectionClosed, LocalProtocolError):
+                if isinstance(text, Head):
+                    await self._line.send_all(_head(text.size_bytes))
+                elif NOT_UTF8 in text and not self._binary:
+                    await self._line.send_all(_head(len(encoded)) + encoded)
+                else:
+                    await websocket.send_message(frame)
+            except (trio_websocket.ConnectionClosed, LocalProtocolError, trio.BrokenResourceError):
                 return  # the reader sees the same end and finishes the connection
             if self._records.frames_kept:
                 sent = FrameSent(trio.current_time(), self.ordinal, kind, frame)
@@ -192,6 +222,9 @@ class Connection(Generic[S]):
                 self._drop(drop)
 
     def _drop(self, drop: DropLine) -> None:
+        if drop not in self.faults.of(DropLine):
+            return  # the script was ended meanwhile
+        self._records.faults["DropLine"] += 1
         if drop.how == "close":
             self._queue.clear()
             self.close(drop.code, drop.reason)
@@ -200,11 +233,32 @@ class Connection(Generic[S]):
 
     async def _mute(self, mute: MuteLine) -> None:
         await trio.sleep(mute.after_s)
+        if mute not in self.faults.of(MuteLine):
+            return  # the script was ended meanwhile
         self._line.muted = True
+        self._records.faults["MuteLine"] += 1
         if mute.for_s is not None:
             await trio.sleep(mute.for_s)
             self._line.muted = False
 
+    async def _say_often(self, often: SayOften) -> None:
+        await trio.sleep(often.after_s)
+        for _ in range(often.count):
+            if often not in self.faults.of(SayOften):
+                return  # the script was ended meanwhile
+            self._records.faults["SayOften"] += 1
+            self._say("script", often.text)
+            await trio.sleep(often.every_s)
+
     async def _after(self, delay_s: float, action: Callable[[], None]) -> None:
         await trio.sleep(delay_s)
         action()
+
+
+def _head(size_bytes: int) -> bytes:
+    """The head of an unmasked text frame (RFC 6455, 5.2)."""
+    if size_bytes < 126:
+        return bytes((0x81, size_bytes))
+    if size_bytes < 2**16:
+        return bytes((0x81, 126)) + size_bytes.to_bytes(2)
+    return bytes((0x81, 127)) + size_bytes.to_bytes(8)

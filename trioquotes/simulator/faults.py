@@ -7,14 +7,18 @@ run again, and a shrunk script stays a script. ``connection`` is the ordinal of 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, Self, TypeAlias, TypeVar
 
 import msgspec
 
 __all__ = [
+    "NOT_UTF8",
     "AckFate",
+    "AlterFrame",
+    "AnnounceHuge",
     "CorruptFrame",
     "DelayAck",
     "DropLine",
@@ -23,20 +27,42 @@ __all__ = [
     "Fault",
     "GarbageHandshake",
     "HangHandshake",
+    "Head",
     "LineFaults",
+    "Maintenance",
     "MuteLine",
     "NeverSend",
     "PartialAck",
     "RefuseHandshake",
     "RejectRequest",
+    "SayOften",
     "SkipFrame",
+    "SpoilText",
     "SwapFrames",
     "TrickleLine",
     "WithholdAck",
+    "WithholdPongs",
     "faults_from_json",
     "faults_to_json",
     "handshake_fault",
 ]
+
+
+NOT_UTF8 = "\udcc0\udc80"
+"""Stands in a frame for bytes that no UTF-8 has."""
+
+
+class Head(str):
+    """In place of a frame: the head of a message of that size."""
+
+    __slots__ = ("size_bytes",)
+    size_bytes: int
+
+    def __new__(cls, size_bytes: int) -> Self:
+        """A frame's stand-in."""
+        head = super().__new__(cls, f"a message of {size_bytes} bytes")
+        head.size_bytes = size_bytes
+        return head
 
 
 class _Fault(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -109,10 +135,15 @@ class NeverSend(_Fault, frozen=True):
 
 
 class DuplicateFrame(_Fault, frozen=True):
-    """Send the nth frame of a kind twice."""
+    """Send the nth frame of a kind twice.
+
+    Attributes:
+        later: after how many further frames of that kind it comes again.
+    """
 
     kind: str
     nth: int = 1
+    later: int = 0
 
 
 class SwapFrames(_Fault, frozen=True):
@@ -128,6 +159,52 @@ class CorruptFrame(_Fault, frozen=True):
     kind: str
     nth: int = 1
     text: str | None = None
+
+
+class AlterFrame(_Fault, frozen=True):
+    r"""Alter the nth frame of a kind where a pattern first fits; one that it does not fit stays as it is.
+
+    Attributes:
+        find: a regular expression.
+        put: what is put there; ``\g<1>`` is what the first group found.
+    """
+
+    kind: str
+    find: str
+    put: str
+    nth: int = 1
+
+
+class SpoilText(_Fault, frozen=True):
+    """Put bytes that are not UTF-8 into the nth frame of a kind."""
+
+    kind: str
+    nth: int = 1
+
+
+class AnnounceHuge(_Fault, frozen=True):
+    """Send, in place of the nth frame of a kind, the head of a message of that size, and nothing of the message."""
+
+    kind: str
+    nth: int = 1
+    size_bytes: int = 2**40
+
+
+class SayOften(_Fault, frozen=True):
+    """Send a frame of the script's own, again and again, such as an error that nobody caused.
+
+    Attributes:
+        after_s: seconds after the line opened; ``every_s`` between two, ``count`` in all.
+    """
+
+    text: str
+    after_s: float = 1.0
+    every_s: float = 0.0
+    count: int = 10
+
+
+class WithholdPongs(_Fault, frozen=True):
+    """Answer no ping of the WebSocket; a venue's own pongs are frames, see :class:`NeverSend`."""
 
 
 class WithholdAck(_Fault, frozen=True):
@@ -167,10 +244,24 @@ class FailRest(_Fault, frozen=True):
     delay_s: float = 0.0
 
 
+class Maintenance(_Fault, frozen=True):
+    """Close the venue for a while: lines end with a close frame, handshakes and HTTP requests get a status.
+
+    Attributes:
+        after_s: and ``for_s``: seconds, from when the simulator first looked at its clock.
+        status: what handshakes and requests are answered with; ``connection`` is not looked at.
+    """
+
+    after_s: float
+    for_s: float
+    status: int = 503
+    code: int = 1012
+
+
 Fault: TypeAlias = (
     RefuseHandshake | HangHandshake | GarbageHandshake | DropLine | MuteLine | TrickleLine | SkipFrame
-    | NeverSend | DuplicateFrame | SwapFrames | CorruptFrame | WithholdAck | PartialAck | DelayAck
-    | RejectRequest | FailRest
+    | NeverSend | DuplicateFrame | SwapFrames | CorruptFrame | AlterFrame | WithholdAck | PartialAck | DelayAck
+    | RejectRequest | FailRest | Maintenance | SpoilText | AnnounceHuge | SayOften | WithholdPongs
 )  # fmt: skip
 
 FaultT = TypeVar("FaultT", bound=_Fault)
@@ -227,38 +318,54 @@ class LineFaults:
     Args:
         faults: the whole script.
         connection: the ordinal of the connection.
+        done: counts what befell frames, by the fault's name.
     """
 
-    def __init__(self, faults: Iterable[Fault], connection: int) -> None:
-        self._faults = [fault for fault in faults if fault.connection in {None, connection}]
+    def __init__(self, faults: Iterable[Fault], connection: int, done: Counter[str] | None = None) -> None:
+        self._faults = [
+            fault
+            for fault in faults
+            if fault.connection in {None, connection} and not isinstance(fault, FailRest | Maintenance)
+        ]
+        self._of_frames = [fault for fault in self._faults if hasattr(fault, "kind")]
+        self._done: Counter[str] = Counter() if done is None else done
         self._seen: Counter[str] = Counter()
         self._held: dict[str, str] = {}
+        self._again: list[tuple[str, int, str]] = []
         self._requests = 0
 
     def of(self, kind: type[FaultT]) -> list[FaultT]:
         """The faults of a type that concern this connection."""
         return [fault for fault in self._faults if isinstance(fault, kind)]
 
+    def mend(self) -> None:
+        """Nothing goes wrong from now on."""
+        self._faults = []
+        self._of_frames = []
+
     def outgoing(self, kind: str, text: str) -> list[str]:
         """What is sent in place of a frame: usually itself."""
         self._seen[kind] += 1
         n = self._seen[kind]
         out = [text]
-        for fault in self._faults:
-            match fault:
-                case NeverSend(kind=of) if of == kind:
-                    out = []
-                case SkipFrame(kind=of, nth=nth, count=count) if of == kind and nth <= n < nth + count:
-                    out = []
-                case DuplicateFrame(kind=of, nth=nth) if of == kind and n == nth:
-                    out = out * 2
-                case CorruptFrame(kind=of, nth=nth) if of == kind and n == nth:
-                    out = [text[: len(text) // 2] if fault.text is None else fault.text]
-                case SwapFrames(kind=of, nth=nth) if of == kind and n == nth:
-                    self._held[kind] = text
-                    return []
-                case _:
-                    pass
+        for fault in self._of_frames:
+            if getattr(fault, "kind", None) != kind:
+                continue
+            if isinstance(fault, SwapFrames) and fault.nth == n:
+                self._done["SwapFrames"] += 1
+                self._held[kind] = text
+                return []
+            if isinstance(fault, DuplicateFrame) and fault.later and fault.nth == n:
+                self._again.append((kind, n + fault.later, text))
+                continue
+            instead = _instead(fault, n, text, out)
+            if instead is not None:
+                self._done[type(fault).__name__] += 1
+                out = instead
+        for late in [one for one in self._again if one[0] == kind and one[1] <= n]:
+            self._done["DuplicateFrame"] += 1
+            self._again.remove(late)
+            out = [*out, late[2]]
         if kind in self._held:
             out = [*out, self._held.pop(kind)]
         return out
@@ -280,3 +387,25 @@ class LineFaults:
                 case _:
                     pass
         return fate
+
+
+def _instead(fault: Fault, n: int, text: str, out: list[str]) -> list[str] | None:
+    """What a fault sends in place of the nth frame of its kind, of which so much is left; ``None`` where it does nothing."""
+    half = len(text) // 2
+    match fault:
+        case NeverSend():
+            return []
+        case SkipFrame(nth=nth, count=count) if nth <= n < nth + count:
+            return []
+        case DuplicateFrame(nth=nth) if n == nth:
+            return out * 2
+        case CorruptFrame(nth=nth) if n == nth:
+            return [text[:half] if fault.text is None else fault.text]
+        case AlterFrame(nth=nth) if n == nth and re.search(fault.find, text) is not None:
+            return [re.sub(fault.find, fault.put, text, count=1)]
+        case SpoilText(nth=nth) if n == nth:
+            return [text[:half] + NOT_UTF8 + text[half:]]
+        case AnnounceHuge(nth=nth) if n == nth:
+            return [Head(fault.size_bytes)]
+        case _:
+            return None

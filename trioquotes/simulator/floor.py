@@ -83,6 +83,7 @@ class Floor:
         book: the resting orders.
         collecting: whether an opening auction collects orders, so that nothing matches.
         trades: the latest trades, oldest first.
+        watcher: is told of everything that is counted, while the book is as that left it.
     """
 
     def __init__(self, listing: Listing, *, sequence: int, trade_id: int, new_id: Callable[[], str]) -> None:
@@ -93,6 +94,7 @@ class Floor:
         self.figures = Figures()
         self.collecting = False
         self.trades: deque[Matched] = deque(maxlen=TRADES_KEPT)
+        self.watcher: Callable[[Happening], None] | None = None
         self.new_id = new_id
         self._stops: list[_Stop] = []
         self._arrivals = 0
@@ -341,6 +343,8 @@ class Floor:
     def _emit(self, out: list[Happening], form: type[Happening], now_ns: int, /, **fields: Any) -> None:
         self.sequence += 1
         out.append(form(instrument=self.listing.instrument, time_ns=now_ns, sequence=self.sequence, **fields))
+        if self.watcher is not None:
+            self.watcher(out[-1])
 
     def _check(self, *, price: Decimal | None, size: Decimal | None, funds: Decimal | None) -> None:
         for name, value, step in (("price", price, self.listing.tick), ("size", size, self.listing.step)):

@@ -10,6 +10,10 @@ import trio
 __all__ = ["Line"]
 
 
+PONG = b"\x8a"
+"""The first byte of a pong; the library sends each frame by itself (RFC 6455, 5.2)."""
+
+
 class Line(trio.abc.Stream):
     """A stream that first gives back bytes already read, and can go mute or slow.
 
@@ -19,6 +23,7 @@ class Line(trio.abc.Stream):
 
     Attributes:
         muted: whether what is sent is thrown away.
+        pongless: whether pongs are thrown away.
         piece_bytes: how much is sent at a time; 0 sends whole.
         pause_s: the pause after each piece.
         heard_s: when something came from the peer last, of whatever kind, on the monotonic clock.
@@ -28,6 +33,7 @@ class Line(trio.abc.Stream):
         self._stream = stream
         self._prefix = prefix
         self.muted = False
+        self.pongless = False
         self.piece_bytes = 0
         self.pause_s = 0.0
         self.heard_s = trio.current_time()
@@ -45,7 +51,7 @@ class Line(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, or do what the script says instead."""
-        if self.muted:
+        if self.muted or (self.pongless and data[:1] == PONG):
             await trio.lowlevel.checkpoint()
             return
         if not self.piece_bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 import attrs
 
-__all__ = ["Breach", "ConnectSeen", "FrameSent", "Records", "RequestSeen", "RestSeen"]
+__all__ = ["Breach", "ConnectSeen", "FrameLost", "FrameSent", "Records", "RequestSeen", "RestSeen"]
 
 KEPT = 100_000
 """How many entries of each kind are kept at most; older ones go."""
@@ -66,6 +66,23 @@ class FrameSent:
 
 
 @attrs.frozen
+class FrameLost:
+    """A frame that the fault script let nobody have as it was.
+
+    Attributes:
+        kind: the venue's name of its type.
+        frame: as the venue meant it.
+        sent: what went out in its place.
+    """
+
+    time_s: float
+    connection: int
+    kind: str
+    frame: str
+    sent: tuple[str, ...]
+
+
+@attrs.frozen
 class Breach:
     """A limit of the venue that a client passed.
 
@@ -88,6 +105,11 @@ class Records:
 
     Args:
         frames_kept: how many sent frames are kept of all connections together; 0 keeps none.
+
+    Attributes:
+        faults: how often the fault script did something, by the fault's name.
+        frames: that were sent, as they were sent.
+        lost: frames that the fault script left out, held back or changed, as the venue meant them.
     """
 
     frames_kept: int = 10_000
@@ -95,10 +117,13 @@ class Records:
     requests: deque[RequestSeen] = attrs.field(factory=lambda: deque(maxlen=KEPT), init=False)
     rest: deque[RestSeen] = attrs.field(factory=lambda: deque(maxlen=KEPT), init=False)
     breaches: deque[Breach] = attrs.field(factory=lambda: deque(maxlen=KEPT), init=False)
+    faults: Counter[str] = attrs.field(factory=Counter, init=False)
     frames: deque[FrameSent] = attrs.field(init=False)
+    lost: deque[FrameLost] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.frames = deque(maxlen=self.frames_kept)
+        self.lost = deque(maxlen=self.frames_kept)
 
     def sent_to(self, connection: int, kind: str | None = None) -> list[FrameSent]:
         """The kept frames that went to one connection, of one kind or of all."""

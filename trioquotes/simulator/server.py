@@ -20,12 +20,14 @@ from wsproto.events import AcceptConnection
 from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import LocalProtocolError
 
+from trioquotes.simulator.bookkeeping import BookWitness
 from trioquotes.simulator.connection import CLOSE_TIMEOUT_S, Buffer, Connection
 from trioquotes.simulator.faults import (
     FailRest,
     Fault,
     GarbageHandshake,
     LineFaults,
+    Maintenance,
     RefuseHandshake,
     handshake_fault,
 )
@@ -57,9 +59,11 @@ class Simulator(ABC, Generic[S]):
         frames_kept: how many sent frames the records keep; 0 keeps none.
         max_message_bytes: what a client may send in one message.
         compression: whether permessage-deflate is accepted where a client offers it.
+        books_kept: for how many messages of each book :attr:`witness` keeps what the book was; 0 for none.
 
     Attributes:
         records: what clients did and got.
+        witness: what the market's books were at the messages that told of them.
         connections: those that are open, by ordinal.
     """
 
@@ -71,9 +75,10 @@ class Simulator(ABC, Generic[S]):
     def __init__(
         self, *, faults: Iterable[Fault] = (), wall_ns: Callable[[], int] = time.time_ns,
         buffer: Buffer | None = None, frames_kept: int = 10_000, max_message_bytes: int = 65_536,
-        compression: bool = True,
+        compression: bool = True, books_kept: int = 0,
     ) -> None:  # fmt: skip
         self.records = Records(frames_kept)
+        self.witness = BookWitness(books_kept)
         self.connections: dict[int, Connection[S]] = {}
         self._faults = tuple(faults)
         self._wall_ns = wall_ns
@@ -145,6 +150,12 @@ class Simulator(ABC, Generic[S]):
     def hurry(self) -> None:
         """Something may be due sooner than the wheel knows: look again."""
         self._sooner.set()
+
+    def mend(self) -> None:
+        """From now on nothing goes wrong any more; a line that is mute or slow stays so until it ends."""
+        self._faults = ()
+        for connection in self.connections.values():
+            connection.faults.mend()
 
     # Time -------------------------------------------------------------------------------------------
 
@@ -267,9 +278,14 @@ class Simulator(ABC, Generic[S]):
         answer: HttpResponse | None = None
         for fault in self._faults:
             if isinstance(fault, FailRest) and fault.nth in {None, self._rest_requests}:
+                self.records.faults["FailRest"] += 1
                 await trio.sleep(fault.delay_s)
                 if fault.status is not None:
                     answer = json_response({"message": "simulated failure"}, fault.status)
+        closed = self._maintenance()
+        if closed is not None:
+            self.records.faults["Maintenance"] += 1
+            answer = json_response({"message": "simulated maintenance"}, closed.status)
         answer = answer or self.rest(request)
         seen = RestSeen(trio.current_time(), peer, request.method, request.target, answer.status)
         self.records.rest.append(seen)
@@ -281,8 +297,13 @@ class Simulator(ABC, Generic[S]):
         self._attempts += 1
         ordinal = self._attempts
         fault = handshake_fault(self._faults, ordinal)
+        closed = self._maintenance()
+        if closed is not None:
+            fault = RefuseHandshake(status=closed.status)
         if fault is not None:
-            self._saw(ordinal, peer, request, type(fault).__name__)
+            name = type(closed or fault).__name__
+            self.records.faults[name] += 1
+            self._saw(ordinal, peer, request, name)
             if isinstance(fault, RefuseHandshake):
                 answer = HttpResponse(fault.status, fault.body.encode(), fault.headers)
                 await line.send_all(answer.encode(close=True))
@@ -299,7 +320,7 @@ class Simulator(ABC, Generic[S]):
         self._saw(ordinal, peer, request, "open")
         connection = Connection(
             ordinal=ordinal, peer=peer, request=request, state=self.new_state(request),
-            faults=LineFaults(self._faults, ordinal), records=self.records, buffer=self._buffer, line=line,
+            faults=LineFaults(self._faults, ordinal, self.records.faults), records=self.records, buffer=self._buffer, line=line,
             binary=self.binary, overflowed=self.overflowed,
         )  # fmt: skip
         try:
@@ -327,6 +348,9 @@ class Simulator(ABC, Generic[S]):
             self.connections[connection.ordinal] = connection
             connection.start(nursery, websocket)
             self.opened(connection)
+            for fault in self._faults:
+                if isinstance(fault, Maintenance):
+                    self._close_for(fault, connection)
             nursery.start_soon(self.attend, connection, name=f"attend {connection.ordinal}")
             try:
                 await self._read(connection, websocket)
@@ -363,6 +387,29 @@ class Simulator(ABC, Generic[S]):
             self.records.requests.append(seen)
             if not connection.ending:
                 self.received(connection, message)
+
+    def _elapsed_s(self) -> float:
+        return trio.current_time() - self._anchored()[0]
+
+    def _maintenance(self) -> Maintenance | None:
+        """What keeps the venue closed now, if anything does."""
+        for fault in self._faults:
+            if isinstance(fault, Maintenance) and 0 <= self._elapsed_s() - fault.after_s < fault.for_s:
+                return fault
+        return None
+
+    def _close_for(self, fault: Maintenance, connection: Connection[S]) -> None:
+        """Let a maintenance that is still to come end this line."""
+
+        def close() -> None:
+            if fault not in self._faults:
+                return  # the script was ended meanwhile
+            self.records.faults["Maintenance"] += 1
+            connection.close(fault.code, "maintenance")
+
+        left_s = fault.after_s - self._elapsed_s()
+        if left_s > 0:
+            connection.later(left_s, close)
 
     def _saw(self, ordinal: int, peer: str, request: HttpRequest, outcome: str) -> None:
         seen = ConnectSeen(trio.current_time(), ordinal, peer, request.target, outcome)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from trioquotes.simulator.bookkeeping import BookWitness
 from trioquotes.simulator.connection import Connection
 from trioquotes.simulator.happenings import (
     AuctionIndicated,
@@ -15,7 +16,7 @@ from trioquotes.simulator.happenings import (
     Happening,
     Matched,
 )
-from trioquotes.simulator.market import SECOND_NS, Market
+from trioquotes.simulator.market import NEVER_NS, SECOND_NS, Market
 from trioquotes.simulator.venues.coinbase import frames, level3
 from trioquotes.simulator.venues.coinbase.batches import LevelBatch
 from trioquotes.simulator.venues.coinbase.desk import Desk
@@ -33,6 +34,9 @@ TICKER_BATCH_NS = 5 * SECOND_NS
 LEVEL_BATCH_NS = 50_000_000
 """Periods of the heartbeat, ticker_batch and level2_batch channels (channels)."""
 
+BY_ORDER, BY_LEVEL, BATCHED = "full", "level2", "level2_50"
+"""Names of the channels under which books are remembered; ``level3`` tells what ``full`` does."""
+
 ODD_TICKER_ORDER = 5
 """Every so many trades the ticker comes before the match, as recorded."""
 
@@ -48,28 +52,36 @@ class Publisher:
         profiles: known clients by their name on the market.
         now_ns: the time at the start.
         status_interval_s: how often ``status`` is repeated, or ``None``.
+        witness: remembers the books.
 
     Attributes:
         market: as given.
     """
 
     def __init__(
-        self, market: Market, profiles: Mapping[str, Profile], now_ns: int, status_interval_s: float | None
-    ) -> None:
+        self, market: Market, profiles: Mapping[str, Profile], now_ns: int, status_interval_s: float | None,
+        witness: BookWitness,
+    ) -> None:  # fmt: skip
         self.market = market
+        self._witness = witness
+        for floor in market.floors.values() if witness.keeps else ():
+            witness.note(BY_ORDER, floor.listing.instrument, floor.sequence, floor.book)
+            floor.watcher = self._note_order
         self._profiles = profiles
         self._readers: defaultdict[tuple[str, str], dict[int, _Line]] = defaultdict(dict)
         self._batches = {name: LevelBatch() for name in market.floors}
         self._traded: set[str] = set()
         self._batches_sent = 0
         self._beats: list[tuple[int, Callable[[int], None]]] = [
+            (LEVEL_BATCH_NS, self._level_batch),
             (HEARTBEAT_NS, self._heartbeat),
             (TICKER_BATCH_NS, self._ticker_batch),
-            (LEVEL_BATCH_NS, self._level_batch),
         ]
         if status_interval_s is not None:
             self._beats.append((int(status_interval_s * SECOND_NS), self._status))
         self._due = [now_ns + period for period, _ in self._beats]
+        self._start_ns = now_ns
+        self._due[0] = NEVER_NS  # only changes that wait call for a batch
 
     # Time -------------------------------------------------------------------------------------------
 
@@ -84,7 +96,7 @@ class Publisher:
             self.publish(self.market.advance(due_ns))
             for place, (period, beat) in enumerate(self._beats):
                 if self._due[place] <= due_ns:
-                    self._due[place] += period
+                    self._due[place] = self._due[place] + period if place else NEVER_NS
                     beat(due_ns)
 
     def rest_until(self, now_ns: int) -> None:
@@ -117,7 +129,9 @@ class Publisher:
         floor = self.market.floors.get(key)
         if floor is None:
             return None
-        if channel in {"level2", "level2_50"}:
+        if channel in {BY_LEVEL, BATCHED}:
+            mark = _microseconds(now_ns) if channel == BY_LEVEL else None
+            self._witness.note(channel, key, mark, floor.book, whole=True)
             return frames.snapshot(floor, now_ns if channel == "level2" else None)
         if channel in {"ticker", "ticker_1000"}:
             return frames.ticker(floor, floor.last_trade)
@@ -166,9 +180,24 @@ class Publisher:
                 break
             listing = self.market.floors[product].listing
             rows = frames.change_rows(listing, [level], (happening.sequence or 0) + place)
+            self._note_level(happening, place)
             self._tell("level2", product, frames.l2update(product, rows, time_text(happening.time_ns)))
         if self._readers["level2_50", product]:
             self._batches[product].add(happening.levels, happening.time_ns)
+            waited_ns = (happening.time_ns - self._start_ns) % LEVEL_BATCH_NS
+            self._due[0] = min(self._due[0], happening.time_ns - waited_ns + bool(waited_ns) * LEVEL_BATCH_NS)
+
+    def _note_order(self, happening: Happening) -> None:
+        product = happening.instrument
+        self._witness.note(BY_ORDER, product, happening.sequence, self.market.floors[product].book)
+
+    def _note_level(self, happening: Happening, place: int) -> None:
+        """A message tells one level; a happening that changed several takes several messages."""
+        product, sequence = happening.instrument, happening.sequence or 0
+        before = self._witness.at(BY_ORDER, product, sequence - 1)
+        if before:
+            told, mark = happening.levels[: place + 1], _microseconds(happening.time_ns)
+            self._witness.note_between(BY_LEVEL, product, mark, before[0], told)
 
     def _orders(self, happening: Happening) -> None:
         """``full`` and ``user``: owners see more of their own orders, and in ``user`` only those."""
@@ -248,6 +277,8 @@ class Publisher:
         odd = self._batches_sent % ODD_BATCH_TIME == 0
         listing = self.market.floors[product].listing
         rows = frames.change_rows(listing, levels, self._batches_sent)
+        mark = None if odd else _microseconds(newest_ns)
+        self._witness.note(BATCHED, product, mark, self.market.floors[product].book)
         self._tell(
             "level2_50", product, frames.l2update(product, rows, ZERO_TIME if odd else time_text(newest_ns))
         )
@@ -266,6 +297,11 @@ class Publisher:
             written = text()
             for line in list(readers.values()):
                 line.send(kind, written)
+
+
+def _microseconds(time_ns: int) -> int:
+    """As exact as the venue prints times."""
+    return time_ns - time_ns % 1000
 
 
 def _text(frame: Any) -> str:

@@ -41,6 +41,9 @@ CONNECTS_PER_S, CONNECT_BURST = 8, 20
 MESSAGES_PER_S = 100
 """Messages per second and address (rate limits)."""
 
+REST_PER_S, REST_BURST = 10, 15
+"""Public HTTP requests per second and address, and how many at once (REST rate limits)."""
+
 LAST_WORDS_S = 1.0
 """How long a client that is dropped may take to read why."""
 
@@ -64,6 +67,7 @@ class CoinbaseSimulator(Simulator[Desk]):
         wall_ns: the wall clock, Unix nanoseconds.
         buffer: how much may wait for a slow client.
         frames_kept: how many sent frames the records keep; 0 keeps none.
+        books_kept: for how many messages of each book ``witness`` keeps what the book was; 0 for none.
     """
 
     venue: ClassVar[str] = "coinbase"
@@ -75,8 +79,11 @@ class CoinbaseSimulator(Simulator[Desk]):
         unsubscribe_without_ids: Literal["refuse", "all"] = "refuse", rfq_needs_signature: bool = False,
         limits: bool = True, faults: Iterable[Fault] = (), wall_ns: Callable[[], int] = time.time_ns,
         buffer: Buffer | None = None, frames_kept: int = 10_000,
+        books_kept: int = 0,
     ) -> None:  # fmt: skip
-        super().__init__(faults=faults, wall_ns=wall_ns, buffer=buffer, frames_kept=frames_kept)
+        super().__init__(
+            faults=faults, wall_ns=wall_ns, buffer=buffer, frames_kept=frames_kept, books_kept=books_kept
+        )
         self._listings = listings_of(products)
         self._profiles = {profile.key: profile for profile in keys}
         self._market_options: dict[str, Any] = {
@@ -98,6 +105,7 @@ class CoinbaseSimulator(Simulator[Desk]):
         self._status_interval_s = status_interval_s
         self._connects: dict[str, TokenBucket] = {}
         self._messages: dict[str, RollingLimit] = {}
+        self._requests = TokenBucket(REST_PER_S, REST_BURST)
         self._publisher: Publisher | None = None
 
     @property
@@ -110,7 +118,7 @@ class CoinbaseSimulator(Simulator[Desk]):
             now_ns = self.now_ns()
             market = Market(self._listings, start_ns=now_ns, **self._market_options)
             profiles = {profile.name: profile for profile in self._profiles.values()}
-            self._publisher = Publisher(market, profiles, now_ns, self._status_interval_s)
+            self._publisher = Publisher(market, profiles, now_ns, self._status_interval_s, self.witness)
         return self._publisher
 
     # Connections ------------------------------------------------------------------------------------
@@ -207,7 +215,10 @@ class CoinbaseSimulator(Simulator[Desk]):
     # The market -------------------------------------------------------------------------------------
 
     def rest(self, request: HttpRequest) -> HttpResponse:
-        """Answer from the market as it stands."""
+        """Answer from the market as it stands; requests are counted for all callers together."""
+        if not self._requests.take(trio.current_time()) and self._limits:
+            self.breach("REST", "requests", f"more than {REST_PER_S} per second beyond {REST_BURST}")
+            return json_response({"message": "Public rate limit exceeded"}, 429)
         market = self.market
         if not self.connections:
             self.woke(self.now_ns())

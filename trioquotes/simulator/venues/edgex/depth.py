@@ -41,20 +41,27 @@ class Window:
         floor: whose book.
         level: how many levels a side.
         chain: at which version an update starts.
+        step: how many versions one happening takes.
     """
 
-    def __init__(self, floor: Floor, level: int, chain: Chain) -> None:
+    def __init__(self, floor: Floor, level: int, chain: Chain, step: int = 1) -> None:
         self._floor = floor
         self._level = level
         self._chain = chain
+        self._step = step
         self._shown: dict[Side, dict[Decimal, Decimal]] = {}
         self._start = self._end = 0
         self.restart()
 
+    @property
+    def version(self) -> int:
+        """Of the book now."""
+        return self._floor.sequence * self._step
+
     def restart(self) -> None:
         """Look at the book afresh, as when nobody was reading."""
         self._shown = {side: self._best(side) for side in SIDES}
-        self._end = self._floor.sequence
+        self._end = self.version
         self._start = self._end - SNAPSHOT_SPAN
 
     def snapshot(self) -> WindowChange:
@@ -63,7 +70,7 @@ class Window:
 
     def update(self) -> WindowChange | None:
         """What changed since; ``None`` where nothing happened, no levels where nothing of it shows."""
-        if self._floor.sequence == self._end:
+        if self.version == self._end:
             return None
         rows: dict[Side, list[tuple[Decimal, Decimal]]] = {}
         for side in SIDES:
@@ -73,7 +80,7 @@ class Window:
             rows[side] = sorted(gone + changed, reverse=side == "buy")
             self._shown[side] = now
         self._start = self._end + (1 if self._chain == "next" else 0)
-        self._end = self._floor.sequence
+        self._end = self.version
         return self._change(rows)
 
     def _best(self, side: Side) -> dict[Decimal, Decimal]:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from trioquotes.simulator.bookkeeping import BookWitness
 from trioquotes.simulator.connection import Connection
 from trioquotes.simulator.floor import Floor
 from trioquotes.simulator.happenings import Happening, Matched
-from trioquotes.simulator.market import SECOND_NS, Market
+from trioquotes.simulator.market import NEVER_NS, SECOND_NS, Market
 from trioquotes.simulator.venues.edgex import frames
 from trioquotes.simulator.venues.edgex.depth import Window
 from trioquotes.simulator.venues.edgex.desk import Desk
@@ -54,6 +55,7 @@ class Publisher:
         funding_interval_min: minutes between settlements.
         account_events_s: how often something happens to every account by itself, or ``None``.
         metadata_interval_s: how often ``metadata`` is repeated, or ``None``.
+        witness: remembers the books.
 
     Attributes:
         market: as given.
@@ -65,9 +67,10 @@ class Publisher:
     def __init__(
         self, market: Market, contracts: Mapping[str, Contract], accounts: Mapping[str, Account], style: Style, *,
         seed: int, now_ns: int, funding_interval_min: int, account_events_s: float | None,
-        metadata_interval_s: float | None,
+        metadata_interval_s: float | None, witness: BookWitness,
     ) -> None:  # fmt: skip
         self.market = market
+        self._witness = witness
         self.contracts = contracts
         self.style = style
         self.interval_min = funding_interval_min
@@ -110,6 +113,7 @@ class Publisher:
         if metadata_interval_s is not None:
             self._beats.append((int(metadata_interval_s * SECOND_NS), self._metadata_beat))
         self._due = [_next(now_ns, period) for period, _ in self._beats]
+        self._due[0] = NEVER_NS  # only what happened and was not told calls for a beat
         for contract_id in contracts:
             self._note_best(contract_id, now_ns)
         self._moved.clear()
@@ -127,7 +131,7 @@ class Publisher:
             self.publish(self.market.advance(due_ns))
             for place, (period, beat) in enumerate(self._beats):
                 if self._due[place] <= due_ns:
-                    self._due[place] += period
+                    self._due[place] = self._due[place] + period if place else NEVER_NS
                     beat(due_ns)
 
     def rest_until(self, now_ns: int) -> None:
@@ -155,6 +159,7 @@ class Publisher:
         contract_id = self._listed(channel)
         if contract_id is not None and channel.family == "depth":
             self._window(contract_id, channel.level).restart()
+            self._note_book(contract_id, channel.level)
         elif contract_id is not None and channel.family == "kline":
             self.tapes[contract_id].bars[channel.price_type].take_touched(channel.interval)
 
@@ -232,13 +237,20 @@ class Publisher:
 
     def book(self, name: str, level: int) -> dict[str, Any]:
         """A book as it is now, for who asks by HTTP."""
-        window = Window(self._floor(name), level, self.style.chain)
+        window = Window(self._floor(name), level, self.style.chain, self.style.version_step)
         return frames.depth_row(self.contracts[name], level, window.snapshot(), self.style, snapshot=True)
 
     def _window(self, name: str, level: int) -> Window:
         if (name, level) not in self._windows:
-            self._windows[name, level] = Window(self._floor(name), level, self.style.chain)
+            self._windows[name, level] = Window(
+                self._floor(name), level, self.style.chain, self.style.version_step
+            )
         return self._windows[name, level]
+
+    def _note_book(self, name: str, level: int) -> None:
+        """A window's version stands for the book as it is now."""
+        version, book = self._window(name, level).version, self._floor(name).book
+        self._witness.note(f"depth.{level}", name, version, book, limit=level)
 
     def _floor(self, name: str) -> Floor:
         return self.market.floors[name]
@@ -248,6 +260,7 @@ class Publisher:
     def publish(self, happenings: Iterable[Happening]) -> None:
         """Take in what happened, in order; accounts are told at once, everybody else with the next beat."""
         for happening in happenings:
+            self._due[0] = min(self._due[0], _next(happening.time_ns - 1, BOOK_NS))
             name = happening.instrument
             if isinstance(happening, Matched):
                 self._printed[name].append(self.tapes[name].add(happening))
@@ -291,6 +304,7 @@ class Publisher:
                 channel = f"depth.{name}.{level}"
                 change = self._window(name, level).update() if self._readers[channel] else None
                 if change is not None:
+                    self._note_book(name, level)
                     row = frames.depth_row(self.contracts[name], level, change, self.style, snapshot=False)
                     self._tell(channel, lambda row=row: [row])  # type: ignore[misc]  # bound now
         moved = [name for name in self.contracts if name in self._moved]

@@ -68,6 +68,7 @@ class EdgexSimulator(Simulator[Desk]):
         levels: as objects (recorded) or as pairs (documented).
         spelling: as on the wire, or as in the documents.
         empty_best: how tickers say that a side of the book is empty.
+        version_step: how many versions of a book one happening takes.
         funding_interval_min: minutes between settlements.
         account_events_s: how often something happens to every account by itself (deposits and the like), or ``None``.
         metadata_interval_s: how often ``metadata`` is repeated as a change; ``None`` says real changes only.
@@ -75,6 +76,7 @@ class EdgexSimulator(Simulator[Desk]):
         wall_ns: the wall clock, Unix nanoseconds.
         buffer: how much may wait for a slow client.
         frames_kept: how many sent frames the records keep; 0 keeps none.
+        books_kept: for how many messages of each book ``witness`` keeps what the book was; 0 for none.
 
     Raises:
         MissingExtra: for accounts on V1 where no package knows the STARK curve.
@@ -88,13 +90,22 @@ class EdgexSimulator(Simulator[Desk]):
         contracts: Iterable[str | Contract] | None = None, accounts: Iterable[Account] = (), depth: int = 40,
         limits: bool = True, close_after_errors: bool = True, codes: Codes | None = None, chain: Chain | None = None,
         levels: Levels = "objects", spelling: Spelling = "wire", empty_best: EmptyBest | None = None,
-        funding_interval_min: int = 240, account_events_s: float | None = 60.0,
+        version_step: int = 1, funding_interval_min: int = 240, account_events_s: float | None = 60.0,
         metadata_interval_s: float | None = None, faults: Iterable[Fault] = (),
         wall_ns: Callable[[], int] = time.time_ns, buffer: Buffer | None = None, frames_kept: int = 10_000,
+        books_kept: int = 0,
     ) -> None:  # fmt: skip
-        super().__init__(faults=faults, wall_ns=wall_ns, buffer=buffer, frames_kept=frames_kept)
+        super().__init__(
+            faults=faults, wall_ns=wall_ns, buffer=buffer, frames_kept=frames_kept, books_kept=books_kept
+        )
         self.style = Style.of(
-            generation, codes=codes, chain=chain, levels=levels, spelling=spelling, empty_best=empty_best
+            generation,
+            codes=codes,
+            chain=chain,
+            levels=levels,
+            spelling=spelling,
+            empty_best=empty_best,
+            version_step=version_step,
         )
         self._contracts = {each.contract_id: each for each in contracts_of(generation, contracts)}
         self._accounts = {account.account_id: account for account in accounts}
@@ -131,7 +142,13 @@ class EdgexSimulator(Simulator[Desk]):
             listings = [contract.listing for contract in self._contracts.values()]
             market = Market(listings, start_ns=now_ns, **self._market_options)
             self._publisher = Publisher(
-                market, self._contracts, self._accounts, self.style, now_ns=now_ns, **self._publisher_options
+                market,
+                self._contracts,
+                self._accounts,
+                self.style,
+                now_ns=now_ns,
+                witness=self.witness,
+                **self._publisher_options,
             )
         return self._publisher
 

@@ -30,6 +30,7 @@ class Style:
         spelling: names and cases as recorded, or as the documents print them.
         empty_best: how a ticker says that a side of the book is empty: by leaving the price out (seen on V2) or by
             ``0`` (documented on V1).
+        version_step: how many versions of a book one happening takes; recorded updates span dozens of them.
     """
 
     generation: Generation
@@ -38,16 +39,18 @@ class Style:
     levels: Levels
     spelling: Spelling
     empty_best: EmptyBest
+    version_step: int = 1
 
     @classmethod
     def of(
         cls, generation: Generation, *, codes: Codes | None = None, chain: Chain | None = None,
         levels: Levels = "objects", spelling: Spelling = "wire", empty_best: EmptyBest | None = None,
+        version_step: int = 1,
     ) -> Style:  # fmt: skip
         """The forms of a generation, except for those that are given."""
         new = generation == "v2"
         return cls(
-            generation=generation, levels=levels, spelling=spelling,
+            generation=generation, levels=levels, spelling=spelling, version_step=version_step,
             codes=codes or ("gateway" if new else "plain"),
             chain=chain or ("same" if new else "next"),
             empty_best=empty_best or ("missing" if new else "zero"),

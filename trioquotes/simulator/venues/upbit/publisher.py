@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from trioquotes.simulator.bookkeeping import BookWitness
 from trioquotes.simulator.connection import Connection
 from trioquotes.simulator.happenings import Happening, Matched
 from trioquotes.simulator.market import SECOND_NS, Market
@@ -70,6 +71,7 @@ class Publisher:
         microseconds: markets whose order books tell their time in microseconds.
         announcement_interval_s: how often something is announced, or ``None``.
         balances: what every owner has at first, by currency.
+        witness: remembers the books.
 
     Attributes:
         market: as given.
@@ -78,11 +80,12 @@ class Publisher:
     """
 
     def __init__(
-        self, market: Market, owners: Iterable[str], now_ns: int, *, seed: int,
+        self, market: Market, owners: Iterable[str], now_ns: int, *, seed: int, witness: BookWitness,
         microseconds: Collection[str] = (), announcement_interval_s: float | None = None,
         balances: Mapping[str, Decimal] | None = None,
     ) -> None:  # fmt: skip
         self.market = market
+        self._witness = witness
         listings = [floor.listing for floor in market.floors.values()]
         self.tapes = {listing.instrument: Tape(listing, now_ns // MS, seed) for listing in listings}
         self.wallets = Wallets(listings, owners, balances)
@@ -240,7 +243,7 @@ class Publisher:
                         self._deliver(view.line, told.kind, lambda simple, told=told: told.message, {})  # type: ignore[misc]  # noqa: ARG005  # bound now, alike in both
         for code in sorted(code for code in self._stale if not code.startswith("KRW-")):
             self._stale.discard(code)
-            self._show(code, frames.Image.of(self.market.floors[code].book, self._changed[code] // MS))
+            self._show(code, self._picture(code, self._changed[code]))
         self._send_lists()
 
     def _touch(self, code: str, time_ns: int) -> None:
@@ -280,8 +283,19 @@ class Publisher:
             if code.startswith("KRW-"):
                 at_ns = _on_grid(at_ns)
                 at_ns -= GRID_NS if at_ns > now_ns else 0
-            self._images[code] = frames.Image.of(self.market.floors[code].book, at_ns // MS)
+            self._images[code] = self._picture(code, at_ns)
         return self._images[code]
+
+    def _picture(self, code: str, at_ns: int) -> frames.Image:
+        """The book as it stands, under a time that is told with it."""
+        book, at_ms = self.market.floors[code].book, at_ns // MS
+        self._witness.note("orderbook", code, at_ms * MS, book, limit=frames.DEEPEST)
+        return frames.Image.of(book, at_ms)
+
+    def book(self, code: str, level: Decimal, units: int, now_ns: int) -> dict[str, Any]:
+        """A book as it was shown last, for who asks by HTTP."""
+        image = self._image(code, now_ns).grouped(level)
+        return frames.orderbook(code, image, "SNAPSHOT", units=units, level=level, simple=False)
 
     def _show(self, code: str, image: frames.Image) -> None:
         """Send the book to whom it looks different now."""
@@ -309,7 +323,7 @@ class Publisher:
 
     def _grid(self, now_ns: int) -> None:
         for code in sorted(self._stale):
-            self._show(code, frames.Image.of(self.market.floors[code].book, now_ns // MS))
+            self._show(code, self._picture(code, now_ns))
         self._stale.clear()
 
     def _candles(self, now_ns: int) -> None:

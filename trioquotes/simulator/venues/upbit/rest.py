@@ -1,26 +1,29 @@
 """The venue's REST side, as far as a market data client needs it.
 
 *Source:* docs.upbit.com/kr/reference: list of trading pairs (``/v1/market/all``), recent trades
-(``/v1/trades/ticks``), rate limits (10 per second and group; with an Origin header 1 per 10 seconds).
+(``/v1/trades/ticks``), order book (``/v1/orderbook``; a grouping that a market has not gives an empty list), rate
+limits (10 per second and group; with an Origin header 1 per 10 seconds).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from trioquotes.simulator.floor import Listing
 from trioquotes.simulator.http_side import HttpRequest, HttpResponse
-from trioquotes.simulator.market import Market
-from trioquotes.simulator.venues.upbit.listings import names_of
+from trioquotes.simulator.venues.upbit import frames
+from trioquotes.simulator.venues.upbit.listings import names_of, supported_levels
+from trioquotes.simulator.venues.upbit.publisher import Publisher
 from trioquotes.simulator.venues.upbit.tape import DAY_MS, Print, Tape
 from trioquotes.simulator.venues.upbit.texts import date_text, plain, pointed, time_text
 
 __all__ = ["GROUPS", "PER_S", "answer", "error"]
 
-GROUPS = {"/v1/market/all": "market", "/v1/trades/ticks": "trades"}
+GROUPS = {"/v1/market/all": "market", "/v1/trades/ticks": "trades", "/v1/orderbook": "orderbook"}
 """What is answered, with the group under which it is counted."""
 
 PER_S = 10
@@ -41,16 +44,13 @@ def error(
     return _json({"error": {"name": name, "message": message}}, status, headers)
 
 
-def answer(
-    request: HttpRequest, market: Market, tapes: Mapping[str, Tape], now_ms: int, left: int
-) -> HttpResponse:
+def answer(request: HttpRequest, publisher: Publisher, now_ns: int, left: int) -> HttpResponse:
     """Answer one request.
 
     Args:
         request: the request.
-        market: what is listed.
-        tapes: what was traded, by code.
-        now_ms: the time, Unix milliseconds.
+        publisher: what is listed and was traded.
+        now_ns: the time, Unix nanoseconds.
         left: how many requests of this group are left in this second.
     """
     group = GROUPS.get(request.path)
@@ -61,12 +61,16 @@ def answer(
     headers = (("Remaining-Req", f"group={group}; min=600; sec={left}"),)
     if group == "market":
         details = request.query.get("is_details", "false").lower() == "true"
-        return _json([_pair(f.listing, details=details) for f in market.floors.values()], 200, headers)
-    tape = tapes.get(request.query.get("market", ""))
+        return _json(
+            [_pair(f.listing, details=details) for f in publisher.market.floors.values()], 200, headers
+        )
+    if group == "orderbook":
+        return _books(request.query, publisher, now_ns, headers)
+    tape = publisher.tapes.get(request.query.get("market", ""))
     if tape is None:
         return error(404, 404, "Code not found", headers)
     try:
-        page = _page(request.query, tape, now_ms)
+        page = _page(request.query, tape, now_ns // 10**6)
     except ValueError as wrong:
         return error(400, 400, str(wrong), headers)
     return _json([_tick(request.query["market"], made) for made in page], 200, headers)
@@ -78,6 +82,28 @@ def _pair(listing: Listing, *, details: bool) -> dict[str, Any]:
     if details:
         pair["market_event"] = {"warning": False, "caution": dict.fromkeys(CAUTIONS, False)}
     return pair
+
+
+def _books(
+    query: Mapping[str, str], publisher: Publisher, now_ns: int, headers: tuple[tuple[str, str], ...]
+) -> HttpResponse:
+    codes = [code for code in query.get("markets", "").split(",") if code]
+    if not codes or not all(code in publisher.market.floors for code in codes):
+        return error(404, 404, "Code not found", headers)
+    try:
+        level, count = Decimal(query.get("level", "0")), int(query.get("count", "0")) or frames.DEEPEST
+    except (InvalidOperation, ValueError):
+        return error(400, 400, "Type mismatch error. Check the parameters type!", headers)
+    if not all(level in supported_levels(publisher.market.floors[code].listing) for code in codes):
+        return _json([], 200, headers)
+    books = [publisher.book(code, level, min(max(count, 1), frames.DEEPEST), now_ns) for code in codes]
+    return _json([_renamed(book) for book in books], 200, headers)
+
+
+def _renamed(book: Mapping[str, Any]) -> dict[str, Any]:
+    """As on the socket, but that the code is called market and no type is told."""
+    names = ("timestamp", "total_ask_size", "total_bid_size", "orderbook_units", "level")
+    return {"market": book["code"], **{name: book[name] for name in names}}
 
 
 def _page(query: Mapping[str, str], tape: Tape, now_ms: int) -> list[Print]:

@@ -75,6 +75,7 @@ class UpbitSimulator(Simulator[Desk]):
         wall_ns: the wall clock, Unix nanoseconds.
         buffer: how much may wait for a slow client.
         frames_kept: how many sent frames the records keep; 0 keeps none.
+        books_kept: for how many messages of each book ``witness`` keeps what the book was; 0 for none.
     """
 
     venue: ClassVar[str] = "upbit"
@@ -86,11 +87,11 @@ class UpbitSimulator(Simulator[Desk]):
         camel_case: bool = False, over_limit: Literal["ignore", "close"] = "ignore",
         microseconds: Collection[str] = (), announcement_interval_s: float | None = None, limits: bool = True,
         faults: Iterable[Fault] = (), wall_ns: Callable[[], int] = time.time_ns, buffer: Buffer | None = None,
-        frames_kept: int = 10_000,
+        frames_kept: int = 10_000, books_kept: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(
             faults=faults, wall_ns=wall_ns, buffer=buffer, frames_kept=frames_kept,
-            max_message_bytes=MAX_MESSAGE_BYTES,
+            max_message_bytes=MAX_MESSAGE_BYTES, books_kept=books_kept,
         )  # fmt: skip
         self._listings = listings_of(markets)
         self._accounts = {account.key: account for account in accounts}
@@ -125,7 +126,7 @@ class UpbitSimulator(Simulator[Desk]):
         if self._publisher is None:
             now_ns = self.now_ns()
             market = Market(self._listings, start_ns=now_ns, **self._market_options)
-            self._publisher = Publisher(market, self._owners, now_ns, **self._options)
+            self._publisher = Publisher(market, self._owners, now_ns, witness=self.witness, **self._options)
         return self._publisher
 
     # Connections ------------------------------------------------------------------------------------
@@ -244,8 +245,7 @@ class UpbitSimulator(Simulator[Desk]):
         if not self.connections:
             self.woke(self.now_ns())
         self.turn(self.now_ns())
-        now_ms, left = self.now_ns() // 10**6, door.left("all", now_s)
-        return rest.answer(request, publisher.market, publisher.tapes, now_ms, left)
+        return rest.answer(request, publisher, self.now_ns(), door.left("all", now_s))
 
     def perform(
         self, action: Callable[..., Iterable[Happening]], *args: Any, **fields: Any

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
+from trioquotes.simulator.bookkeeping import BookWitness
 from trioquotes.simulator.floor import Floor
 from trioquotes.simulator.happenings import Happening, Matched
 from trioquotes.simulator.market import SECOND_NS, START_BALANCES, Market
@@ -22,7 +23,7 @@ from trioquotes.simulator.venues.zonda.listings import Account
 from trioquotes.simulator.venues.zonda.offices import Offices, Told
 from trioquotes.simulator.venues.zonda.paths import LIMITS, Topic
 from trioquotes.simulator.venues.zonda.texts import encoded
-from trioquotes.simulator.venues.zonda.windows import BookTopic, Shown, read_levels
+from trioquotes.simulator.venues.zonda.windows import BookTopic, LevelReader, Shown
 
 __all__ = ["Manner", "Publisher"]
 
@@ -84,6 +85,7 @@ class Publisher:
         now_ns: the time at the start.
         seed: of the counters and exchange rates.
         manner: of the venue.
+        witness: remembers the books.
 
     Attributes:
         market: as given.
@@ -92,9 +94,11 @@ class Publisher:
     """
 
     def __init__(
-        self, market: Market, accounts: Mapping[str, Account], now_ns: int, seed: int, manner: Manner
-    ) -> None:
+        self, market: Market, accounts: Mapping[str, Account], now_ns: int, seed: int, manner: Manner, *,
+        witness: BookWitness,
+    ) -> None:  # fmt: skip
         self.market = market
+        self._witness = witness
         self.cantor = Cantor(seed)
         self._manner = manner
         self._seed = seed
@@ -110,6 +114,7 @@ class Publisher:
             for name in market.floors
             for limit in (None, *LIMITS)
         }
+        self._readings = {name: LevelReader(floor.book) for name, floor in market.floors.items()}
         self._dirty: set[str] = set()
         self._traded: set[str] = set()
         self._quoted: dict[str, dict[str, Any]] = {name: {} for name in market.floors}
@@ -163,7 +168,8 @@ class Publisher:
         """From now on a line reads a topic; nothing is sent before something happens."""
         book = self._books.get((topic.market or "", topic.limit)) if _is_book(topic) else None
         if book is not None and not self._reads_book(topic.market or "", topic.limit):
-            book.show(read_levels(self.market.floors[topic.market or ""].book), now_ns)
+            book.show(self._readings[topic.market or ""].read(), now_ns)
+            self._note_book(topic.market or "", topic.limit)
         line.state.topics[owner, topic.name] = topic
         self._readers[owner, topic.name][line.ordinal] = line
 
@@ -182,8 +188,16 @@ class Publisher:
 
     def book(self, market: str, limit: int | None, now_ns: int) -> Shown:
         """What a book channel has told, with the number of the push that told it."""
-        floor = self.market.floors[market]
-        return self._books[market, limit].snapshot(read_levels(floor.book), now_ns)
+        shown = self._books[market, limit].snapshot(self._readings[market].read(), now_ns)
+        if not self._reads_book(market, limit):
+            self._note_book(market, limit)
+        return shown
+
+    def _note_book(self, market: str, limit: int | None) -> None:
+        """A channel's number stands for the book as it is now."""
+        name = "orderbook" if limit is None else f"orderbook-limited/{limit}"
+        number = self._books[market, limit].sequence
+        self._witness.note(name, market, number, self.market.floors[market].book, limit=limit)
 
     def wallets(self, owner: str) -> list[dict[str, Any]]:
         """All wallets of a client."""
@@ -239,8 +253,9 @@ class Publisher:
             topic.skip()
             return
         floor = self.market.floors[market]
-        changes = topic.show(read_levels(floor.book), time_ns)
+        changes = topic.show(self._readings[market].read(), time_ns)
         if changes:
+            self._note_book(market, limit)
             name = _book_name(market, limit)
             message = frames.book_changes(floor.listing, changes, time_ns, topic.sequence)
             kind = "orderbook" if limit is None else "orderbook-limited"

@@ -69,6 +69,7 @@ class ZondaSimulator(Simulator[Desk]):
         wall_ns: the wall clock, Unix nanoseconds.
         buffer: how much may wait for a slow client.
         frames_kept: how many sent frames the records keep; 0 keeps none.
+        books_kept: for how many messages of each book ``witness`` keeps what the book was; 0 for none.
     """
 
     venue: ClassVar[str] = "zonda"
@@ -80,8 +81,11 @@ class ZondaSimulator(Simulator[Desk]):
         snapshot_age_s: float = 0.0, push_lag_s: float = 0.0, action_key: bool = True, error_paths: bool = True,
         idle_s: float | None = IDLE_S, limits: bool = True, faults: Iterable[Fault] = (),
         wall_ns: Callable[[], int] = time.time_ns, buffer: Buffer | None = None, frames_kept: int = 10_000,
+        books_kept: int = 0,
     ) -> None:  # fmt: skip
-        super().__init__(faults=faults, wall_ns=wall_ns, buffer=buffer, frames_kept=frames_kept)
+        super().__init__(
+            faults=faults, wall_ns=wall_ns, buffer=buffer, frames_kept=frames_kept, books_kept=books_kept
+        )
         self._listings = listings_of(markets)
         self._names = frozenset(listing.instrument for listing in self._listings)
         self._accounts = {account.public_key: account for account in accounts}
@@ -112,7 +116,9 @@ class ZondaSimulator(Simulator[Desk]):
             now_ns = self.now_ns()
             market = Market(self._listings, start_ns=now_ns, **self._market_options)
             accounts = {account.name: account for account in self._accounts.values()}
-            self._publisher = Publisher(market, accounts, now_ns, self._seed, self._manner)
+            self._publisher = Publisher(
+                market, accounts, now_ns, self._seed, self._manner, witness=self.witness
+            )
         return self._publisher
 
     # Connections ------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 import attrs
 
-from trioquotes.simulator.book import ZERO, Book, limit_of
+from trioquotes.simulator.book import Book, Rung
 from trioquotes.simulator.happenings import Side
 
-__all__ = ["SIDES", "BookTopic", "Change", "Level", "Levels", "Shown", "read_levels"]
+__all__ = ["SIDES", "BookTopic", "Change", "Level", "LevelReader", "Levels", "Shown", "read_levels"]
 
 SIDES: tuple[Side, Side] = ("buy", "sell")
 
@@ -55,17 +55,34 @@ class Shown:
     levels: Mapping[Side, Levels]
 
 
+class LevelReader:
+    """Reads all levels of a book, again and again; a level that nothing touched is the same object."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._known: dict[Side, dict[Decimal, tuple[Rung, Level]]] = {"buy": {}, "sell": {}}
+
+    def read(self) -> dict[Side, Levels]:
+        """As they are now, best first."""
+        return {side: self._side(side) for side in SIDES}
+
+    def _side(self, side: Side) -> Levels:
+        before = self._known[side]
+        now: dict[Decimal, tuple[Rung, Level]] = {}
+        for rung in self._book.rungs(side):
+            known = before.get(rung.price)
+            now[rung.price] = known if known is not None and known[0] is rung else (rung, _level(rung))
+        self._known[side] = now
+        return {price: level for price, (_, level) in now.items()}
+
+
 def read_levels(book: Book) -> dict[Side, Levels]:
-    """All levels of a book."""
-    found: dict[Side, Levels] = {"buy": {}, "sell": {}}
-    for side in SIDES:
-        levels = found[side]
-        for order in book.queue(side):
-            rate, remaining = limit_of(order)
-            before = levels.get(rate) or Level(ZERO, ZERO, 0)
-            start = max(order.size or ZERO, remaining)
-            levels[rate] = Level(before.amount + remaining, before.start + start, before.orders + 1)
-    return found
+    """All levels of a book, best first."""
+    return LevelReader(book).read()
+
+
+def _level(rung: Rung) -> Level:
+    return Level(rung.size, rung.placed, len(rung.orders))
 
 
 class BookTopic:
@@ -121,6 +138,7 @@ class BookTopic:
 
 def _difference(side: Side, before: Levels, now: Levels) -> list[Change]:
     """Updates by rising price, then removals, as recorded."""
-    updates = [Change(side, rate, level) for rate, level in sorted(now.items()) if before.get(rate) != level]
+    changed = [rate for rate, level in now.items() if (old := before.get(rate)) is not level and old != level]
+    updates = [Change(side, rate, now[rate]) for rate in sorted(changed)]
     removals = [Change(side, rate, None) for rate in sorted(before) if rate not in now]
     return updates + removals
