@@ -28,7 +28,7 @@ SCRATCH = ROOT / ".nox" / "_scratch"
 MEASURE = "TRIOQUOTES_MEASURE"
 """Environment variable: if set, ``tests`` measures coverage on one interpreter and ``coverage`` only judges it."""
 
-PURE = ("*/trioquotes/_protocol/*", "*/trioquotes/venues/*", "*/trioquotes/books.py")
+PURE = ("*/trioquotes/_protocol/*", "*/trioquotes/venues/*", "*/trioquotes/books/*")
 PURE_PERCENT = 98  # it decides about money and state and needs no I/O: no excuse for what no test reaches
 REST_PERCENT = 90  # it meets sockets, terminals and files: some branches only fail on real machines
 
@@ -196,3 +196,28 @@ def demo(session: nox.Session) -> None:
     """The demo: sessions to local simulators of the venues. Takes its arguments, ``--seconds 20`` by default."""
     _install(session)
     session.run("trioquotes", "demo", *(session.posargs or ["--seconds", "20"]))
+
+
+@nox.session
+def books(session: nox.Session) -> None:
+    """Every venue's books against naive models, 50,000 generated plays a family or as many as the argument says."""
+    _install(session, *_group("test"))
+    cases = session.posargs[0] if session.posargs else "50000"
+    session.run(
+        "pytest", "tests/venues", "-k", "book_property", "--timeout=0", "-n", str(os.cpu_count() or 1),
+        env={"TRIOQUOTES_BOOK_CASES": cases},
+    )  # fmt: skip
+
+
+@nox.session
+def bench_books(session: nox.Session) -> None:
+    """Our order book beside others, about a minute. Takes the benchmark's arguments, such as ``--seconds 300``."""
+    _install(session, *_group("bench"))
+    session.run("python", "benchmarks/books.py", *session.posargs)
+
+
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Every promise against sessions that things go wrong with. Takes ``--seeds 20000 --venue upbit`` and the like."""
+    session.install(*PROJECT["project"]["dependencies"], *_group("test"))
+    session.run("python", "-m", "tests.simulation", *(session.posargs or ["--seeds", "200"]))

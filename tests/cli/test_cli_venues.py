@@ -47,7 +47,7 @@ def test_json_is_complete(capfd: pytest.CaptureFixture[str], name: str) -> None:
 def test_credentials_are_said_where_a_session_would_ask_for_them(capfd: pytest.CaptureFixture[str]) -> None:
     found = json.loads(run_here(capfd, "venues", "coinbase", "--json").out)
     private = {topic["name"] for topic in found["topics"] if topic["needs_credentials"]}
-    assert private == {"orders", "fills", "balances"}
+    assert private == {"orderbooks", "orders", "fills", "balances"}
     signed = {topic["name"] for topic in found["channels"] if topic["needs_credentials"]}
     assert signed == {"level2", "level3", "full", "user", "balance"}
 
