@@ -54,6 +54,8 @@ OUTSIDE = {
     "python_socks": {"_runtime.transport", "_runtime.proxy"},
     "jwt": {"venues.upbit.auth"},
     "trustme": {"cli", "testing", "simulator"},
+    "numpy": {"books.export"},
+    "pyarrow": {"books.export"},
 }
 """Foreign packages with a seam: the only modules, or packages, of ours that import them."""
 
@@ -299,6 +301,8 @@ HEAVY = (
     "prometheus_client",
     "python_socks",
     "fast_stark_crypto",
+    "numpy",
+    "pyarrow",
 )
 
 

@@ -6,6 +6,9 @@ venue authors in ``trioquotes.lowlevel``.
 
 from __future__ import annotations
 
+from trioquotes._protocol.audit import (
+    AuditPlan,
+)
 from trioquotes._protocol.budget import (
     Budgets,
     BudgetStatistics,
@@ -13,12 +16,19 @@ from trioquotes._protocol.budget import (
 from trioquotes._protocol.tally import (
     TallyCount,
 )
+from trioquotes._runtime.auditor import (
+    AuditStatistics,
+)
 from trioquotes._runtime.channel import (
     Channel,
 )
 from trioquotes._runtime.engine import (
     LaneStatistics,
     SessionStatistics,
+)
+from trioquotes._runtime.live import (
+    LiveBook,
+    LiveOrderBook,
 )
 from trioquotes._runtime.mailbox import (
     ChannelStatistics,
@@ -39,10 +49,15 @@ from trioquotes._runtime.tokens import (
 )
 from trioquotes.books import (
     BookError,
-    BookSide,
     BookState,
     BookStatistics,
+    BookView,
+    LevelsView,
     OrderBook,
+    OrderBookL3,
+    OrderBookL3Statistics,
+    OrderOnBook,
+    QueueAhead,
 )
 from trioquotes.credentials import (
     ApiKey,
@@ -73,11 +88,14 @@ from trioquotes.errors import (
     UsageError,
 )
 from trioquotes.events import (
+    Audited,
     Balance,
     BookChange,
+    BookSide,
     BookSnapshot,
     Candle,
     Connected,
+    Depth,
     Disconnected,
     Event,
     Fill,
@@ -86,12 +104,16 @@ from trioquotes.events import (
     Instrument,
     Lagged,
     Level,
+    LevelDifference,
     Malformed,
     MarketEvent,
     Notice,
+    OrderBookChange,
+    OrderBookSnapshot,
     OrderUpdate,
     Quote,
     Rejected,
+    RestingOrder,
     Resynced,
     Side,
     Stale,
@@ -106,9 +128,11 @@ from trioquotes.topics import (
     Balances,
     Books,
     Candles,
+    Depths,
     Fills,
     FundingRates,
     Instruments,
+    OrderBooks,
     Orders,
     Quotes,
     Tickers,
@@ -119,6 +143,9 @@ from trioquotes.topics import (
 __all__ = [
     "UNIFIED_TOPICS",
     "ApiKey",
+    "AuditPlan",
+    "AuditStatistics",
+    "Audited",
     "AuthenticationFailed",
     "Balance",
     "Balances",
@@ -129,6 +156,7 @@ __all__ = [
     "BookSnapshot",
     "BookState",
     "BookStatistics",
+    "BookView",
     "Books",
     "BudgetStatistics",
     "Budgets",
@@ -141,6 +169,8 @@ __all__ = [
     "Connected",
     "Credentials",
     "CredentialsProvider",
+    "Depth",
+    "Depths",
     "Disconnected",
     "Event",
     "Feed",
@@ -157,6 +187,10 @@ __all__ = [
     "Lagged",
     "LaneStatistics",
     "Level",
+    "LevelDifference",
+    "LevelsView",
+    "LiveBook",
+    "LiveOrderBook",
     "Malformed",
     "MarketEvent",
     "MessageTooLarge",
@@ -164,15 +198,23 @@ __all__ = [
     "MissingExtra",
     "Notice",
     "OrderBook",
+    "OrderBookChange",
+    "OrderBookL3",
+    "OrderBookL3Statistics",
+    "OrderBookSnapshot",
+    "OrderBooks",
+    "OrderOnBook",
     "OrderUpdate",
     "Orders",
     "Overflow",
     "ProtocolViolation",
+    "QueueAhead",
     "Quote",
     "Quotes",
     "RecordingError",
     "RefreshingToken",
     "Rejected",
+    "RestingOrder",
     "Resynced",
     "Secret",
     "Session",

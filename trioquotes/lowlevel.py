@@ -16,6 +16,7 @@ from trioquotes._protocol.contract import (
     VenueProtocol,
 )
 from trioquotes._protocol.effects import (
+    Audit,
     Budget,
     ChargeKind,
     Effect,
@@ -40,10 +41,12 @@ from trioquotes._protocol.effects import (
     Stamp,
     Unify,
     Verdict,
+    Verify,
     WireChannel,
 )
 
 __all__ = [
+    "Audit",
     "Budget",
     "ChargeKind",
     "Effect",
@@ -73,5 +76,6 @@ __all__ = [
     "Venue",
     "VenueProtocol",
     "Verdict",
+    "Verify",
     "WireChannel",
 ]

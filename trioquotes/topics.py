@@ -16,11 +16,14 @@ from trioquotes.events import (
     BookChange,
     BookSnapshot,
     Candle,
+    Depth,
     Event,
     Fill,
     FundingRate,
     Instrument,
     MarketEvent,
+    OrderBookChange,
+    OrderBookSnapshot,
     OrderUpdate,
     Quote,
     Ticker,
@@ -32,9 +35,11 @@ __all__ = [
     "Balances",
     "Books",
     "Candles",
+    "Depths",
     "Fills",
     "FundingRates",
     "Instruments",
+    "OrderBooks",
     "Orders",
     "Quotes",
     "Tickers",
@@ -102,6 +107,24 @@ class Books(Topic[BookSnapshot | BookChange], frozen=True):
     depth: int | None = None
 
 
+class Depths(Topic[Depth], frozen=True):
+    """The best levels of an instrument's book, whenever one of them changes: each view stands alone.
+
+    Attributes:
+        levels: levels a side wanted at most, at least 1.
+    """
+
+    latest: ClassVar[bool] = True
+    instrument: str
+    levels: int = 10
+
+
+class OrderBooks(Topic[OrderBookSnapshot | OrderBookChange], frozen=True):
+    """The order book of an instrument by order (L3): a snapshot, then changes that may be applied blindly."""
+
+    instrument: str
+
+
 class Candles(Topic[Candle], frozen=True):
     """Bars of an instrument.
 
@@ -166,7 +189,7 @@ class Balances(Topic[Balance], frozen=True):
 UNIFIED_TOPICS: dict[str, type[Topic[Event]]] = {
     topic.__name__.lower(): topic
     for topic in (
-        Trades, Quotes, Tickers, Books, Candles, FundingRates, Instruments, Orders, Fills, Balances,
+        Trades, Quotes, Tickers, Books, Depths, OrderBooks, Candles, FundingRates, Instruments, Orders, Fills, Balances,
     )
 }  # fmt: skip
 """The unified topics by their word on the command line."""

@@ -29,13 +29,13 @@ def quotes() -> QuoteFeed:
     return QuoteFeed("v", Quotes("X"), book_serving("quotes"))
 
 
-def joined(feed: KeptFeed) -> Outbox:
+def joined(feed: KeptFeed[Any]) -> Outbox:
     box = Outbox(feed.topic)
     feed.join(box, 3)
     return box
 
 
-def take(feed: KeptFeed, made: Any, up: Up | None = None) -> str | None:
+def take(feed: KeptFeed[Any], made: Any, up: Up | None = None) -> str | None:
     return feed.take(Note(makes=made), up or Up())
 
 
@@ -244,7 +244,9 @@ def test_a_book_is_taken_over_from_one_of_the_same_width() -> None:
     assert kept.shares_book(other)
     other.adopt(kept)
     assert other.book.depth() == kept.book.depth()
-    assert not kept.shares_book(BookFeed("v", Books("X", 5), book_serving()))
+    assert kept.shares_book(BookFeed("v", Books("X", 5), book_serving()))  # where the channel is all the same
+    narrow = Serving((BOOK,), "book", book_serving().make, depth=5)
+    assert not kept.shares_book(BookFeed("v", Books("X", 5), narrow))
     only = QuoteFeed("v", Quotes("X"), Serving((BOOK,), "quotes", book_serving().make, only="Z"))
     assert not kept.shares_book(only)
 

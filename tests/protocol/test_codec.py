@@ -341,6 +341,15 @@ KINDS = [
 ]
 
 
+WORDS = "buy", "maker", "bid", "match"
+"""One word of each choice that a field may offer."""
+
+
+words = st.text(st.characters(codec="utf-8"), max_size=5)
+orders = st.tuples(numbers, numbers, words)
+differences = st.builds(events.LevelDifference, st.sampled_from(["bid", "ask"]), numbers, numbers, numbers)
+
+
 @st.composite
 def any_event(draw: st.DrawFn) -> events.MarketEvent | events.Notice:
     kind = draw(st.sampled_from(KINDS))
@@ -352,9 +361,12 @@ def any_event(draw: st.DrawFn) -> events.MarketEvent | events.Notice:
         if field.name == "topic":
             values[field.name] = draw(st.sampled_from([None, Trades("A"), Books("B", 5)]))
         elif field.name in {"bids", "asks"}:
-            values[field.name] = tuple(draw(st.lists(st.tuples(numbers, numbers), max_size=3)))
+            entries = orders if kind is events.OrderBookSnapshot else st.tuples(numbers, numbers)
+            values[field.name] = tuple(draw(st.lists(entries, max_size=3)))
+        elif field.name == "differences":
+            values[field.name] = tuple(draw(st.lists(differences, max_size=3)))
         elif "Literal" in hint:
-            values[field.name] = "buy" if "'buy'" in hint else "maker"
+            values[field.name] = next(word for word in WORDS if repr(word) in hint)
         elif "Decimal" in hint:
             values[field.name] = draw(numbers)
         elif "bytes" in hint:
@@ -366,7 +378,7 @@ def any_event(draw: st.DrawFn) -> events.MarketEvent | events.Notice:
         elif "int" in hint:
             values[field.name] = draw(st.integers(-(2**63), 2**63 - 1))
         else:
-            values[field.name] = draw(st.text(st.characters(codec="utf-8"), max_size=5))
+            values[field.name] = draw(words)
     return kind(**values)
 
 

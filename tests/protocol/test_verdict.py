@@ -63,3 +63,14 @@ def test_retry_after_is_read_in_both_forms_or_not_at_all(
     headers: dict[str, str], expected: float | None
 ) -> None:
     assert retry_after_s(headers) == expected
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "999999999"},
+        {"retry-after": "Fri, 01 Jan 2100 00:00:00 GMT", "date": "Fri, 01 Jan 2027 00:00:00 GMT"},
+    ],
+)
+def test_no_server_keeps_us_waiting_for_more_than_a_day(headers: dict[str, str]) -> None:
+    assert retry_after_s(headers) == 86_400.0

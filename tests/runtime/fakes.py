@@ -11,8 +11,10 @@ from typing import ClassVar
 import msgspec
 import trio
 
+from trioquotes._protocol.codec import BadFrame, Reader
 from trioquotes._protocol.contract import LedgerView, Memory, Sink, Venue
 from trioquotes._protocol.effects import (
+    Audit,
     Budget,
     Effect,
     Endpoint,
@@ -40,7 +42,7 @@ from trioquotes._runtime.connector import Batch, LineFailed, Target
 from trioquotes.credentials import Credentials
 from trioquotes.errors import AuthenticationFailed, InvalidInstrument, UnsupportedTopic
 from trioquotes.events import BookChange, BookSnapshot, Event, Trade, WireMessage
-from trioquotes.topics import Books, Quotes, Topic, Trades
+from trioquotes.topics import Books, Depths, Quotes, Topic, Trades
 
 
 class Tick(WireMessage, frozen=True, kw_only=True, tag_field="t", tag="tick"):
@@ -100,6 +102,20 @@ def _book(message: WireMessage, at: Receipt) -> Event | Skip:
         bids=message.bids,
         asks=message.asks,
     )
+
+
+_LEVELS: Reader[Levels] = Reader(Levels)
+
+
+def _fetched_book(body: bytes, at: Receipt) -> BookSnapshot:
+    made = _book(_LEVELS.read(body), at)
+    if not isinstance(made, BookSnapshot):
+        raise BadFrame("not a whole book")
+    return made
+
+
+def _audit() -> Audit:
+    return Audit(HttpRequest("http://127.0.0.1/book"), _fetched_book)
 
 
 def _make(unify: Unify) -> Callable[[], Unify]:
@@ -261,9 +277,11 @@ class ToyVenue(Venue):
         if isinstance(topic, Trades):
             return Serving((WireChannel("ticks", topic.instrument),), "events", _make(_trade))
         if isinstance(topic, Books):
-            return Serving((WireChannel("books", topic.instrument),), "book", _make(_book))
+            return Serving((WireChannel("books", topic.instrument),), "book", _make(_book), audit=_audit())
         if isinstance(topic, Quotes):
             return Serving((WireChannel("books", topic.instrument),), "quotes", _make(_book))
+        if isinstance(topic, Depths):
+            return Serving((WireChannel("books", topic.instrument),), "depths", _make(_book))
         raise UnsupportedTopic(f"toy does not serve {topic}")
 
     def plan(self, channels: Sequence[WireChannel], options: Options) -> Mapping[Lane, Sequence[WireChannel]]:

@@ -100,6 +100,17 @@ def test_latest_keeps_one_event_a_key_in_its_first_place() -> None:
     assert len(drain(mailbox)) == 1
 
 
+def test_latest_does_not_move_an_event_to_before_a_notice_that_it_came_after() -> None:
+    mailbox, subscription = opened("latest", topic=tq.Quotes("A"))
+    subscription.push(trade(1), 1)
+    subscription.push(trade(2), 1)
+    subscription.notify(gap())
+    subscription.push(trade(3), 1)
+    subscription.push(trade(4), 1)
+    assert text(drain(mailbox)) == ["2", "Gap*1", "4"]
+    assert subscription.replaced == 2
+
+
 def test_latest_with_more_keys_than_room_drops_the_oldest_key() -> None:
     mailbox, subscription = opened("latest", topic=tq.Quotes("A"), buffer=2)
     for number, name in enumerate("ABCA"):

@@ -38,7 +38,7 @@ from tests.runtime.wire_peers import (
 from trioquotes._protocol.effects import Handshake
 from trioquotes._runtime import wire
 from trioquotes._runtime.connector import LineFailed
-from trioquotes._runtime.tls import default_context, record_source
+from trioquotes._runtime.tls import default_context, record_source, shared_context
 from trioquotes._runtime.transport import TapConnector
 
 both = pytest.mark.parametrize("connector_type", CONNECTORS)
@@ -382,12 +382,20 @@ def test_environment_says_alone_whom_to_trust(monkeypatch: pytest.MonkeyPatch, t
     assert default_context().get_ca_certs() == []
 
 
-async def test_default_context_is_made_once_and_only_for_tls(autojump_clock: MockClock) -> None:
+def test_sessions_share_the_default_context_and_a_given_one_goes_before_it() -> None:
     connector = TapConnector()
-    assert connector._default_context is None
-    assert connector._context(None) is connector._context(None)
+    assert connector._context(None) is TapConnector()._context(None) is shared_context()
+    assert default_context() is not shared_context()  # whoever changes it gets one of its own
     given = client_context()
     assert connector._context(given) is given
+
+
+def test_the_shared_context_follows_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    before = shared_context()
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert shared_context() is not before
 
 
 @both

@@ -2,20 +2,40 @@
 
 ``Gap`` is queued at the moment of loss; between ``Gap`` and ``Resynced`` no change of that book is
 delivered. A subscriber that lagged, or came late, gets ``Gap``, a snapshot of the kept book, ``Resynced``.
+Books by order are in ``ordering``.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from decimal import Decimal
+from typing import Final, Generic, TypeAlias, TypeVar
 
+from msgspec.structs import replace
+
+from trioquotes._protocol.audit import Watch
 from trioquotes._protocol.effects import Serving, Skip
 from trioquotes._protocol.feeds import BYTES_PER_WIRE_BYTE, EVENT_BYTES, EventFeed, Upstream
 from trioquotes._protocol.outlet import Outlet
-from trioquotes.books import BookError, OrderBook
-from trioquotes.events import BookChange, BookSnapshot, Event, Gap, Level, Quote, Resynced, WireMessage
-from trioquotes.topics import Topic
+from trioquotes.books import BookError, OrderBook, OrderBookL3
+from trioquotes.events import (
+    Audited,
+    BookChange,
+    BookSide,
+    BookSnapshot,
+    Depth,
+    Event,
+    Gap,
+    Level,
+    OrderBookChange,
+    OrderBookSnapshot,
+    Quote,
+    Resynced,
+    WireMessage,
+)
+from trioquotes.topics import Depths, Topic
 
-__all__ = ["BookFeed", "KeptFeed", "QuoteFeed"]
+__all__ = ["BookFeed", "DepthFeed", "KeptFeed", "PriceFeed", "QuoteFeed", "ServedBook", "ViewFeed"]
 
 AWAITING_SNAPSHOT = "awaiting snapshot"
 """Why a change that came before its book's snapshot made no event."""
@@ -26,36 +46,47 @@ BROKEN = "broken book"
 LEVEL_BYTES = 300
 """What one level weighs in memory: a pair and two ``Decimal``."""
 
+_NOTHING: Final = Decimal(0)
 
-class KeptFeed(EventFeed):
-    """Keeps one book from the snapshots and changes that its unifier makes."""
+_AnySnapshot: TypeAlias = BookSnapshot | OrderBookSnapshot
+_AnyChange: TypeAlias = BookChange | OrderBookChange
+B = TypeVar("B", OrderBook, OrderBookL3)
+
+
+class KeptFeed(EventFeed, Generic[B]):
+    """Keeps one book from the snapshots and changes that its unifier makes.
+
+    Attributes:
+        book: the kept book.
+        watch: takes note of what the book shows while it is audited.
+    """
+
+    book: B
 
     def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
         super().__init__(venue, topic, serving)
-        self.book = OrderBook(serving.only or topic.subject)
+        self.watch: Watch | None = None
 
     def take(self, message: WireMessage, up: Upstream) -> str | None:
         """Keep the book, then hand over; what would make it wrong becomes a gap instead."""
         made = self._unify(message, up.receipt)
         if isinstance(made, Skip):
+            if made.breaks and self.book.state == "live":
+                self._broken(made.reason, up.receipt.received_ns, up)
             return made.reason
-        if isinstance(made, BookChange):
-            if self.book.state != "live":
-                return AWAITING_SNAPSHOT
-        elif not isinstance(made, BookSnapshot):
-            raise TypeError(f"the unifier of a book made {type(made).__name__}")
-        before = (self.book.best_bid, self.book.best_ask)
         try:
-            self.book.apply(made)
+            refused = self._keep(made, up)
         except BookError as error:
             return self._broken(str(error), up.receipt.received_ns, up)
-        if self.book.crossed or self.book.locked:
-            return self._broken("crossed book", up.receipt.received_ns, up)
-        if isinstance(made, BookSnapshot):
-            self.snapshot_kept(made, EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes)
-        else:
-            self.change_kept(made, before)
-        return None
+        return refused
+
+    @abstractmethod
+    def _keep(self, made: object, up: Upstream) -> str | None:
+        """Apply an event of the unifier and hand it over; returns why not.
+
+        Raises:
+            BookError: the book cannot take it.
+        """
 
     @property
     def awaits_snapshot(self) -> bool:
@@ -66,29 +97,44 @@ class KeptFeed(EventFeed):
         """A book that is not right has said so already."""
         return not self.awaits_snapshot and super().interrupted(reason, now_ns)
 
-    def shares_book(self, other: KeptFeed) -> bool:
-        """Whether this one keeps, live, the very book that the other one needs: not a narrower or wider one."""
-        return self.book.state == "live" and self._book_key() == other._book_key()
-
-    def _book_key(self) -> object:
-        return self.serving.channels, self.serving.only, getattr(self.topic, "depth", None)
-
-    def adopt(self, sibling: KeptFeed) -> None:
-        """Start from the live book that another topic keeps of the same channels: no snapshot will come for this one."""
-        self.book.apply(sibling.book.snapshot(venue=self.venue, received_ns=0))
-
-    @abstractmethod
-    def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
-        """The book was replaced and is right."""
-
-    @abstractmethod
-    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
-        """The book was changed and is right; ``before`` is the best bid and ask it had."""
-
     def gap(self, reason: str, now_ns: int, *, missed: int | None = None, instrument: str = "") -> None:
-        """The kept book is broken until its next snapshot."""
+        """The kept book is broken until its next snapshot; an audit of it is void."""
+        self.watch = None
         self.book.invalidate(reason)
         super().gap(reason, now_ns, missed=missed, instrument=instrument)
+
+    def judge(self, fetched: _AnySnapshot, now_ns: int, up: Upstream) -> int | None:
+        """End the audit: a book that differs from the fresh snapshot says so and is asked for anew.
+
+        Returns:
+            On how many levels the two differ; ``None`` where the audit was void.
+        """
+        watch, self.watch = self.watch, None
+        if watch is None:
+            return None
+        findings = watch.compare(self.book, fetched)
+        if findings.differing:
+            self.notify(
+                Audited(
+                    venue=self.venue,
+                    topic=self.topic,
+                    instrument=self.book.instrument,
+                    received_ns=now_ns,
+                    compared=findings.compared,
+                    differing=findings.differing,
+                    differences=findings.differences,
+                )
+            )
+            words = f"the audit found {findings.differing} of {findings.compared} levels wrong"
+            self._broken(words, now_ns, up)
+        return findings.differing
+
+    def _check(self) -> None:
+        """What no book may show outside of an auction."""
+        if self.book.crossed:
+            raise BookError("crossed book")
+        if self.book.locked:
+            raise BookError("locked book")
 
     def _broken(self, reason: str, now_ns: int, up: Upstream) -> str:
         up.book_gap()
@@ -98,8 +144,85 @@ class KeptFeed(EventFeed):
         return BROKEN
 
 
-class BookFeed(KeptFeed):
-    """The snapshots and changes themselves."""
+class PriceFeed(KeptFeed[OrderBook]):
+    """Keeps a book by price."""
+
+    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
+        super().__init__(venue, topic, serving)
+        self.book = OrderBook(serving.only or topic.subject, verify=serving.verify)
+
+    def _keep(self, made: object, up: Upstream) -> str | None:
+        book = self.book
+        if isinstance(made, BookChange):
+            if book.state != "live":
+                return AWAITING_SNAPSHOT
+            before = (book.best_bid, book.best_ask)
+            taken = self._take_change(made)
+            self._check()
+            if self.watch is not None:
+                self.watch.change(taken)
+            self.change_kept(taken, before)
+            return None
+        if not isinstance(made, BookSnapshot):
+            raise TypeError(f"the unifier of a book made {type(made).__name__}")
+        book.apply(made)
+        self._check()
+        if self.watch is not None:
+            self.watch.replace(made)
+        self.snapshot_kept(made, EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes)
+        return None
+
+    def _take_change(self, change: BookChange) -> BookChange:
+        """Apply it; returns it with the removal of what it moved out of the window, so that it may be applied blindly."""
+        book, window = self.book, self.book.window
+        if window is None:
+            book.apply(change)
+            return change
+        bids, asks = book.bids, book.asks
+        # A side can only lose as many of its worst levels as there are entries for it.
+        low = bids[-len(change.bids) :] if len(bids) + len(change.bids) > window else None
+        high = asks[-len(change.asks) :] if len(asks) + len(change.asks) > window else None
+        book.apply(change)
+        lost_bids = () if low is None else self._fallen("bid", low, change.bids)
+        lost_asks = () if high is None else self._fallen("ask", high, change.asks)
+        if not lost_bids and not lost_asks:
+            return change
+        return replace(change, bids=change.bids + lost_bids, asks=change.asks + lost_asks)
+
+    def _fallen(
+        self, side: BookSide, worst: tuple[Level, ...], changed: tuple[Level, ...]
+    ) -> tuple[Level, ...]:
+        """What was, or was to be, among the worst levels and is not there any more though nobody removed it."""
+        at_risk = dict(worst) | dict(changed)
+        return tuple(
+            (price, _NOTHING)
+            for price, size in at_risk.items()
+            if size and self.book.size_at(side, price) is None
+        )
+
+    def shares_book(self, other: PriceFeed) -> bool:
+        """Whether this one keeps, live, the very book that the other one needs: not a narrower or wider one."""
+        return self.book.state == "live" and self._book_key() == other._book_key()
+
+    def _book_key(self) -> object:
+        return self.serving.channels, self.serving.only, self.serving.depth
+
+    def adopt(self, sibling: PriceFeed) -> None:
+        """Start from the live book that another topic keeps of the same channels: no snapshot will come for this one."""
+        self.book.apply(sibling.book.snapshot(venue=self.venue, received_ns=0))
+        self.served = True  # its subscribers are shown that book: a lost line leaves a gap
+
+    @abstractmethod
+    def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
+        """The book was replaced and is right."""
+
+    @abstractmethod
+    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
+        """The book was changed and is right; ``before`` is the best bid and ask it had."""
+
+
+class ServedBook(KeptFeed[B]):
+    """A kept book whose snapshots and changes are handed over as they are."""
 
     def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
         super().__init__(venue, topic, serving)
@@ -126,8 +249,8 @@ class BookFeed(KeptFeed):
         super().gap(reason, now_ns, missed=missed, instrument=instrument)
         self._told.update(id(outlet) for outlet in self.outlets)
 
-    def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
-        """Hand it over, with ``Resynced`` to those who were told of a gap."""
+    def hand_over_snapshot(self, snapshot: _AnySnapshot, weight_bytes: int) -> None:
+        """To every subscriber, with ``Resynced`` to those who were told of a gap."""
         for outlet in self.outlets:
             if outlet.lagging:
                 outlet.passed()
@@ -135,14 +258,17 @@ class BookFeed(KeptFeed):
             outlet.push(snapshot, weight_bytes)
             self._resynced(outlet, snapshot.received_ns)
 
-    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
-        """Hand it over."""
-        del before
+    def hand_over_change(self, change: _AnyChange) -> None:
+        """To every subscriber that follows."""
         for outlet in self.outlets:
             if outlet.lagging:
                 outlet.passed()
             else:
                 outlet.push(change, EVENT_BYTES)
+
+    @abstractmethod
+    def whole(self, now_ns: int) -> _AnySnapshot:
+        """The kept book, which is live, as an event."""
 
     def _catch_up(self, outlet: Outlet, reason: str, now_ns: int) -> None:
         self._told.add(id(outlet))
@@ -151,7 +277,7 @@ class BookFeed(KeptFeed):
             Gap(venue=self.venue, topic=self.topic, instrument=subject, received_ns=now_ns, reason=reason)
         )
         if self.book.state == "live":
-            snapshot = self.book.snapshot(venue=self.venue, received_ns=now_ns)
+            snapshot = self.whole(now_ns)
             levels = len(snapshot.bids) + len(snapshot.asks)
             outlet.push(snapshot, EVENT_BYTES + LEVEL_BYTES * levels)
             self._resynced(outlet, now_ns)
@@ -166,31 +292,90 @@ class BookFeed(KeptFeed):
             )
 
 
-class QuoteFeed(KeptFeed):
-    """The best bid and ask of the kept book, whenever either changes; each quote stands alone."""
+class BookFeed(ServedBook[OrderBook], PriceFeed):
+    """The snapshots and changes of a book by price."""
 
-    def join(self, outlet: Outlet, now_ns: int) -> None:
-        """A subscriber that comes late gets the present quote."""
-        super().join(outlet, now_ns)
-        if self.book.state == "live":
-            outlet.push(self._quote(now_ns), EVENT_BYTES)
+    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
+        super().__init__(venue, topic, serving)
+        self._last: BookSnapshot | BookChange | None = None
 
     def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
-        """A new book is a new quote, even where it is the same."""
+        """Hand it over."""
+        self._last = snapshot
+        self.hand_over_snapshot(snapshot, weight_bytes)
+
+    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
+        """Hand it over."""
+        del before
+        self._last = change
+        self.hand_over_change(change)
+
+    def whole(self, now_ns: int) -> BookSnapshot:
+        """The kept book as a snapshot, with the counter and the venue's time of the last event in it."""
+        last = self._last
+        return self.book.snapshot(
+            venue=self.venue,
+            received_ns=now_ns,
+            venue_time_ns=None if last is None else last.venue_time_ns,
+            sequence=None if last is None else last.sequence,
+        )
+
+
+class ViewFeed(PriceFeed):
+    """What can be seen of the kept book, whenever it changes; each view stands alone."""
+
+    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
+        super().__init__(venue, topic, serving)
+        self._shown: object = None  # what the last view showed; None before the first one and after a gap
+
+    def join(self, outlet: Outlet, now_ns: int) -> None:
+        """A subscriber that comes late gets the present view."""
+        super().join(outlet, now_ns)
+        if self.book.state == "live":
+            self._shown = self.seen()  # also of a book that was adopted
+            outlet.push(self.view(now_ns), EVENT_BYTES)
+
+    def gap(self, reason: str, now_ns: int, *, missed: int | None = None, instrument: str = "") -> None:
+        """After it the first view comes, even where it is the same."""
+        self._shown = None
+        super().gap(reason, now_ns, missed=missed, instrument=instrument)
+
+    def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
+        """A view where it shows something else: a venue may send the whole book over and over."""
         del weight_bytes
-        self._emit(snapshot)
+        if self.seen() != self._shown:
+            self.emit(snapshot)
+
+    def emit(self, cause: BookSnapshot | BookChange) -> None:
+        """Hand the present view over."""
+        self._shown = self.seen()
+        view = self.view(cause.received_ns, cause)
+        for outlet in self.outlets:
+            outlet.push(view, EVENT_BYTES)
+
+    @abstractmethod
+    def seen(self) -> object:
+        """What a view shows now."""
+
+    @abstractmethod
+    def view(self, now_ns: int, cause: BookSnapshot | BookChange | None = None) -> Event:
+        """The view of the book, which is live."""
+
+
+class QuoteFeed(ViewFeed):
+    """The best bid and ask of the kept book."""
 
     def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
         """A quote only where the best of a side changed."""
         if (self.book.best_bid, self.book.best_ask) != before:
-            self._emit(change)
+            self.emit(change)
 
-    def _emit(self, cause: BookSnapshot | BookChange) -> None:
-        quote = self._quote(cause.received_ns, cause)
-        for outlet in self.outlets:
-            outlet.push(quote, EVENT_BYTES)
+    def seen(self) -> object:
+        """The best of both sides."""
+        return self.book.best_bid, self.book.best_ask
 
-    def _quote(self, now_ns: int, cause: BookSnapshot | BookChange | None = None) -> Quote:
+    def view(self, now_ns: int, cause: BookSnapshot | BookChange | None = None) -> Quote:
+        """The present quote."""
         bid, ask = self.book.best_bid, self.book.best_ask
         return Quote(
             venue=self.venue,
@@ -203,4 +388,39 @@ class QuoteFeed(KeptFeed):
             bid_size=None if bid is None else bid[1],
             ask=None if ask is None else ask[0],
             ask_size=None if ask is None else ask[1],
+        )
+
+
+class DepthFeed(ViewFeed):
+    """The best levels of the kept book."""
+
+    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
+        super().__init__(venue, topic, serving)
+        if not isinstance(topic, Depths):
+            raise TypeError(f"a view of the best levels is asked for with Depths, not with {topic!r}")
+        self._levels = topic.levels
+
+    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
+        """A view only where one of its levels changed."""
+        del before
+        if self.seen() != self._shown:
+            self.emit(change)
+
+    def seen(self) -> object:
+        """The levels asked for."""
+        return self.book.depth(self._levels)
+
+    def view(self, now_ns: int, cause: BookSnapshot | BookChange | None = None) -> Depth:
+        """The present view."""
+        bids, asks = self.book.depth(self._levels)
+        return Depth(
+            venue=self.venue,
+            instrument=self.book.instrument,
+            venue_time_ns=None if cause is None else cause.venue_time_ns,
+            received_ns=now_ns,
+            sequence=None if cause is None else cause.sequence,
+            raw=None if cause is None else cause.raw,
+            bids=bids,
+            asks=asks,
+            levels=self._levels,
         )

@@ -12,10 +12,12 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import attrs
 
+from trioquotes.books import Verify
 from trioquotes.errors import SessionError
-from trioquotes.events import Event, WireMessage
+from trioquotes.events import BookSnapshot, Event, OrderBookSnapshot, WireMessage
 
 __all__ = [
+    "Audit",
     "Budget",
     "ChargeKind",
     "Effect",
@@ -40,6 +42,7 @@ __all__ = [
     "Stamp",
     "Unify",
     "Verdict",
+    "Verify",
     "WireChannel",
 ]
 
@@ -167,9 +170,17 @@ class Receipt(NamedTuple):
 
 @attrs.frozen
 class Skip:
-    """A unifier's word that a message makes no event of its kind, and why: a reason for the ledger."""
+    """A unifier's word that a message makes no event of its kind, and why: a reason for the ledger.
+
+    Attributes:
+        reason: why.
+        sequence: the message's counter, where the counters of all messages of the channel are to be followed.
+        breaks: whether a kept book that was right is so no more: the message came in place of its next one.
+    """
 
     reason: str
+    sequence: int | None = None
+    breaks: bool = False
 
 
 Unify: TypeAlias = Callable[[WireMessage, Receipt], Event | tuple[Event, ...] | Skip]
@@ -182,16 +193,43 @@ class Serving:
     Attributes:
         channels: the wire channels that are needed.
         kind: ``native`` hands the messages over as they are; ``events`` through ``unify``; ``book`` keeps a
-            book from the snapshots and changes that ``unify`` makes; ``quotes`` is the best bid and ask
-            of such a book.
+            book from the snapshots and changes that ``unify`` makes; ``quotes`` is the best bid and ask, ``depths``
+            the best levels of such a book; ``orders`` keeps a book by order from the ``OrderBookSnapshot`` and
+            ``OrderBookChange`` that ``unify`` makes.
         make: makes the unifier, afresh for every feed and every connection, so it may hold state.
         only: the one instrument wanted of a channel that carries several; empty for all.
+        depth: levels a side that ``make`` cuts a book to; ``None`` where it hands over all that the channel has. Topics
+            that agree on this and on the channels may start from each other's books.
+        fetched: whether the book's snapshot comes only when it is asked for, with ``Sink.resync``.
+        verify: looks at a book after each event that it took, and says what is wrong with it, such as a checksum
+            that does not fit, or nothing.
+        audit: how to get a fresh snapshot to compare the kept book with; ``None`` where the venue has none.
     """
 
     channels: tuple[WireChannel, ...]
-    kind: Literal["native", "events", "book", "quotes"]
+    kind: Literal["native", "events", "book", "quotes", "depths", "orders"]
     make: Callable[[], Unify] | None = None
     only: str = ""
+    depth: int | None = None
+    fetched: bool = False
+    verify: Verify | None = None
+    audit: Audit | None = None
+
+
+@attrs.frozen
+class Audit:
+    """A fresh snapshot of a book, by a way that does not touch the subscription.
+
+    Attributes:
+        request: what to ask the venue's REST for.
+        read: from the body of a successful answer to the snapshot, as the topic's unifier would make it.
+            Raises ``BadFrame`` where the body is none.
+        cost: what it is charged.
+    """
+
+    request: HttpRequest
+    read: Callable[[bytes, Receipt], BookSnapshot | OrderBookSnapshot]
+    cost: Mapping[ChargeKind, int] = attrs.field(factory=lambda: {"rest": 1})
 
 
 @attrs.frozen

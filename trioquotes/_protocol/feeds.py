@@ -76,6 +76,11 @@ class Feed(ABC):
         """Whether nothing can be made of this topic's messages before a snapshot comes."""
         return False
 
+    @property
+    def asks_for_snapshot(self) -> bool:
+        """Whether its snapshot is still to come and comes only when it is asked for."""
+        return self.serving.fetched and self.awaits_snapshot
+
     @abstractmethod
     def take(self, message: WireMessage, up: Upstream) -> str | None:
         """A message of one of the topic's channels; returns why it made no event, or ``None``."""

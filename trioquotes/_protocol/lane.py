@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from trioquotes._protocol.bookkeeper import KeptFeed
 from trioquotes._protocol.effects import Fetch, Lane, Receipt, RejectionKind, Send, Stamp, WireChannel
 from trioquotes._protocol.feeds import Feed
 from trioquotes._protocol.ledger import Ledger
 from trioquotes._protocol.tally import Tally
 from trioquotes.errors import AuthenticationFailed, SubscriptionRejected, TrioquotesError
 from trioquotes.events import (
+    BookSnapshot,
     Connected,
     Disconnected,
     Event,
     Malformed,
     Notice,
+    OrderBookSnapshot,
     Rejected,
     Stale,
     Throttled,
@@ -36,6 +39,8 @@ NoticeMaker: TypeAlias = Callable[[Topic[Event] | None], Notice]
 
 NOT_SUBSCRIBED = "not subscribed"
 WITHDRAWN = "withdrawn"
+WORDS = 500
+"""Characters of what a venue says that are passed on in a line for people; the frame itself stays whole."""
 
 
 class Route:
@@ -222,6 +227,7 @@ class LaneState:
         self, frame: bytes, reason: str, *, channel: WireChannel | None = None, elements: int = 1
     ) -> None:
         """Elements that do not decode."""
+        reason = _short(reason)
         self.tally.malformed += elements
         self.say(
             channel,
@@ -238,6 +244,7 @@ class LaneState:
         self, kind: str, frame: bytes, *, channel: WireChannel | None = None, elements: int = 1
     ) -> None:
         """Well-formed elements of an unknown type."""
+        kind = _short(kind)
         self.tally.ignored["unknown type"] += elements
         self.say(
             channel,
@@ -258,9 +265,12 @@ class LaneState:
         for channel in fresh:
             for feed in self._feeds_of(channel):
                 feed.confirm(channel)
+            if any(feed.asks_for_snapshot for feed in self._feeds_of(channel)):
+                self.ledger.need(channel, self._stamp.monotonic_s)
 
     def rejected(self, channel: WireChannel, reason: str, kind: RejectionKind = "refused") -> None:
         """The server refused this one, or did not answer."""
+        reason = _short(reason)
         self.stirred = True
         if kind == "timeout":
             if self.ledger.postpone(channel, self._stamp.monotonic_s):
@@ -292,6 +302,7 @@ class LaneState:
         self, channel: WireChannel, reason: str, *, missed: int | None = None, instrument: str = ""
     ) -> None:
         """Something of this channel was lost here."""
+        reason = _short(reason)
         route = self._routes.get(channel)
         if route is None:
             return
@@ -307,6 +318,13 @@ class LaneState:
     def resynced(self, channel: WireChannel) -> None:
         """The fresh snapshot was delivered."""
         self.ledger.resynced(channel)
+
+    def audit(
+        self, feed: KeptFeed[Any], fetched: BookSnapshot | OrderBookSnapshot, stamp: Stamp
+    ) -> int | None:
+        """A fresh snapshot came to compare a kept book with; returns on how many levels they differ."""
+        self._stamp = stamp
+        return feed.judge(fetched, stamp.wall_ns, self)
 
     def book_gap(self) -> None:
         """A feed found its book broken."""
@@ -336,7 +354,7 @@ class LaneState:
 
     def error(self, text: str) -> None:
         """The venue's words."""
-        self.last_error = text
+        self.last_error = _short(text)
 
     def reply(self, frame: bytes) -> None:
         """A control frame to be sent before any request."""
@@ -349,7 +367,7 @@ class LaneState:
     def lost(self, reason: str) -> None:
         """The line is to be given up."""
         if self.lost_reason is None:
-            self.lost_reason = reason
+            self.lost_reason = _short(reason)
 
     def _drop_ended(self) -> None:
         """Topics that ended take nothing more, whatever comes before the next plan."""
@@ -381,3 +399,7 @@ class LaneState:
                 final=final,
             ),
         )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= WORDS else f"{text[:WORDS]}..."

@@ -167,7 +167,7 @@ class Ledger:
         within_s = effect.answer_within_s if isinstance(effect, Send) else effect.timeout_s
         deadline_s = now_s + within_s
         withdraws = effect.withdraws if isinstance(effect, Send) else frozenset()
-        for channel in withdraws:
+        for channel in sorted(withdraws):
             self._unask(channel)
             self._lapsed.discard(channel)
             self._withdrawn.add(channel)
@@ -176,7 +176,7 @@ class Ledger:
             self._held.pop(channel, None)
             self._lapsed.discard(channel)
             self._withdrawn.discard(channel)
-        for channel in effect.resyncs:
+        for channel in sorted(effect.resyncs):
             self._resync_due.pop(channel, None)
             self._resync_sent[channel] = deadline_s
         self._in_flight[effect.id] = (effect, deadline_s)
@@ -250,6 +250,13 @@ class Ledger:
         self._generation[channel] = self._generation.get(channel, 0) + 1
         tries = self._resync_tries.setdefault(channel, _Tries())
         self._resync_due[channel] = tries.next_at(now_s, free=1)
+
+    def need(self, channel: WireChannel, now_s: float) -> None:
+        """The channel's snapshot comes only when asked for: :meth:`resync`, unless that is under way already."""
+        if channel not in self._resync_due and channel not in self._resync_sent:
+            self.resync(channel, now_s)
+            if channel in self._resync_due:
+                self._resync_due[channel] = now_s  # a new connection begins with no delay
 
     def resynced(self, channel: WireChannel) -> None:
         """The fresh snapshot came."""

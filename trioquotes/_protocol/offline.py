@@ -10,7 +10,7 @@ from trioquotes._protocol.lane import LaneState, NoticeMaker, Route
 from trioquotes._protocol.planner import make_feed
 from trioquotes._protocol.tally import Tally, TallyCount
 from trioquotes.books import OrderBook
-from trioquotes.errors import TrioquotesError
+from trioquotes.errors import InvalidInstrument, TrioquotesError
 from trioquotes.events import Event, Notice, WireMessage
 from trioquotes.topics import Topic
 
@@ -64,8 +64,12 @@ class _OfflineLane(LaneState):
         """Every channel counts as wanted, and every instrument of one that carries several."""
         subject = channel._replace(instrument=instrument) if instrument else channel
         if subject not in self._seen:
+            try:
+                feeds = [self._feed(topic) for topic in self._source.offline_topics(subject, self._native)]
+            except InvalidInstrument:  # a session cannot ask for it, but a file may hold anything
+                self.ignored("no such instrument", elements)
+                return
             self._seen.add(subject)
-            feeds = [self._feed(topic) for topic in self._source.offline_topics(subject, self._native)]
             known = self._routes.get(channel, Route()).feeds
             self._routes[channel] = Route(dict.fromkeys((*known, *feeds)))
         super().deliver(channel, message, elements=elements, instrument=instrument)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from trioquotes._protocol.bookkeeper import BookFeed, KeptFeed, QuoteFeed
+from trioquotes._protocol.bookkeeper import BookFeed, DepthFeed, PriceFeed, QuoteFeed
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Lane, Options, Serving, WireChannel
 from trioquotes._protocol.feeds import EventFeed, Feed, NativeFeed
 from trioquotes._protocol.lane import LaneState
+from trioquotes._protocol.ordering import OrderFeed
 from trioquotes._protocol.outlet import Outlet
 from trioquotes.events import Event
 from trioquotes.topics import Topic
@@ -20,6 +21,8 @@ _KINDS: dict[str, type[Feed]] = {
     "events": EventFeed,
     "book": BookFeed,
     "quotes": QuoteFeed,
+    "depths": DepthFeed,
+    "orders": OrderFeed,
 }
 
 
@@ -87,12 +90,16 @@ class Planner:
             carried = tuple(plan.get(lane, ()))
             state.route(carried, {c: takers[c] for c in carried if owners.get(c) == lane})
 
+    def lane_of(self, feed: Feed) -> LaneState | None:
+        """The lane that brings the feed its messages; ``None`` where none does yet, or any more."""
+        return next((state for state in self.lanes.values() if feed in state.feeds()), None)
+
     def _acquaint(self, feed: Feed) -> None:
         """A book's snapshot comes once a channel: a feed that is late for it starts from another's book."""
-        if not isinstance(feed, KeptFeed):
+        if not isinstance(feed, PriceFeed):
             return
         for other in self.feeds.values():
-            if isinstance(other, KeptFeed) and other.shares_book(feed):
+            if isinstance(other, PriceFeed) and other.shares_book(feed):
                 feed.adopt(other)
                 return
 

@@ -14,6 +14,9 @@ __all__ = ["default_verdict", "retry_after_s"]
 
 _UNAUTHORIZED = frozenset({401, 403})
 
+LONGEST_WAIT_S = 86_400.0
+"""However long a server asks to wait."""
+
 
 def default_verdict(failure: Failure, *, authenticated: bool) -> Verdict:
     """The verdict that fits a venue that says nothing else.
@@ -41,6 +44,8 @@ def default_verdict(failure: Failure, *, authenticated: bool) -> Verdict:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that the response asks to wait, or ``None``: said in seconds, or as a time against its ``Date``.
 
+    No more than a day: who asks for more is a broken server, or one that means to keep us out and will say so again.
+
     *Source:* RFC 9110, section 10.2.3.
 
     Args:
@@ -48,11 +53,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
+        return min(float(text), LONGEST_WAIT_S)
     until, now = _http_date(text), _http_date(headers.get("date", ""))
     if until is None or now is None:
         return None
-    return max((until - now).total_seconds(), 0.0)
+    return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT_S)
 
 
 def _http_date(text: str) -> datetime | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import msgspec
 import trio
 
-from trioquotes._protocol.bookkeeper import BookFeed
+from trioquotes._protocol.audit import AuditPlan
+from trioquotes._protocol.bookkeeper import KeptFeed, ServedBook
 from trioquotes._protocol.budget import Budgets, BudgetStatistics
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Lane, Options
+from trioquotes._protocol.feeds import Feed
 from trioquotes._protocol.planner import Planner
 from trioquotes._protocol.tally import Tally, TallyCount
+from trioquotes._runtime.auditor import Auditor, AuditStatistics
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Connector
 from trioquotes._runtime.mailbox import ChannelStatistics, Mailbox, Overflow, Subscription
@@ -56,6 +61,7 @@ class SessionStatistics:
         lanes: one entry a line there ever was.
         channels: one entry an open topic, those of the merged stream first.
         budgets: one entry a limit of the venue, with what of it is used.
+        audits: one entry a book that was audited, see ``Session(audit=...)``.
         count: the sum over all lanes.
     """
 
@@ -63,6 +69,7 @@ class SessionStatistics:
     lanes: tuple[LaneStatistics, ...]
     channels: tuple[ChannelStatistics, ...]
     budgets: tuple[BudgetStatistics, ...]
+    audits: tuple[AuditStatistics, ...]
     count: TallyCount
 
 
@@ -80,6 +87,7 @@ class Engine:
         connector: Connector,
         clock: Clock,
         raw: bool,
+        audit: AuditPlan | None = None,
     ) -> None:
         self.venue = venue
         self.options = options
@@ -90,7 +98,8 @@ class Engine:
         self.clock = clock
         self.failure: BaseException | None = None
         self.body_scope = trio.CancelScope()
-        self._planner = Planner(venue, options, raw=raw)
+        self.planner = Planner(venue, options, raw=raw)
+        self._auditor = None if audit is None else Auditor(self, audit)
         self._supervisors: dict[Lane, Supervisor] = {}
         self._subscriptions: list[Subscription] = []
         self._nursery: trio.Nursery | None = None
@@ -100,10 +109,14 @@ class Engine:
         """Run in this nursery from now on."""
         self._nursery = nursery
         self.replan()
+        if self._auditor is not None:
+            nursery.start_soon(self._auditor.run, name=f"{self.venue.name}/auditor")
 
     def close(self) -> None:
         """Let every line say goodbye; their tasks end by themselves."""
         self._closing = True
+        if self._auditor is not None:
+            self._auditor.close()
         for supervisor in self._supervisors.values():
             supervisor.close()
 
@@ -144,12 +157,12 @@ class Engine:
             )
         if overflow not in {"drop_oldest", "latest", "fail"}:
             raise UsageError(f'overflow is "drop_oldest", "latest" or "fail", not {overflow!r}')
-        return self._planner.serve(topic).kind == "book"
+        return self.planner.serve(topic).kind in {"book", "orders"}
 
     def subscribe(
         self, mailbox: Mailbox, topic: Topic[Event], *, overflow: Overflow, buffer: int, buffer_bytes: int
     ) -> Subscription:
-        """Add a subscriber of a canonical topic; :meth:`replan` then asks for it.
+        """Add a subscriber of a canonical topic, as :meth:`check` allows it; :meth:`replan` then asks for it.
 
         Raises:
             UnsupportedTopic, InvalidInstrument, MissingCredentials, UsageError: before any I/O.
@@ -158,12 +171,31 @@ class Engine:
         subscription = mailbox.subscribe(
             topic, overflow=overflow, buffer=buffer, buffer_bytes=buffer_bytes, kept=kept
         )
-        feed = self._planner.join(topic, subscription, self.clock.wall_ns())
+        self._join(topic, subscription)
+        return subscription
+
+    def follow(self, mailbox: Mailbox, topic: Topic[Event]) -> tuple[Subscription, KeptFeed[Any]]:
+        """Add somebody who looks at the kept book of a canonical topic; :meth:`replan` then asks for it.
+
+        Such a one has the book itself at hand, so of what happened to it only the latest is kept.
+
+        Raises:
+            UnsupportedTopic, InvalidInstrument, MissingCredentials: before any I/O.
+        """
+        self.planner.serve(topic)
+        subscription = mailbox.subscribe(topic, overflow="latest", buffer=64, buffer_bytes=2**62, kept=True)
+        feed = self._join(topic, subscription)
+        if not isinstance(feed, KeptFeed):
+            raise TypeError(f"{topic} keeps no book")
+        return subscription, feed
+
+    def _join(self, topic: Topic[Event], subscription: Subscription) -> Feed:
+        feed = self.planner.join(topic, subscription, self.clock.wall_ns())
         subscription.on_withdrawn = lambda: feed.leave(subscription)
-        if isinstance(feed, BookFeed):
+        if isinstance(feed, ServedBook):
             subscription.on_drained = lambda: feed.drained(subscription, self.clock.wall_ns())
         self._subscriptions.append(subscription)
-        return subscription
+        return feed
 
     def withdraw(self, subscription: Subscription) -> None:
         """Remove a subscriber; the last one of a topic withdraws it from the venue."""
@@ -179,10 +211,10 @@ class Engine:
 
     def replan(self) -> None:
         """Let lanes and supervisors follow what is subscribed."""
-        self._planner.replan()
+        self.planner.replan()
         if self._nursery is None or self._closing:
             return
-        for lane, state in self._planner.lanes.items():
+        for lane, state in self.planner.lanes.items():
             supervisor = self._supervisors.get(lane)
             if supervisor is not None:
                 supervisor.rewanted()
@@ -192,8 +224,13 @@ class Engine:
 
     def settle(self) -> None:
         """Topics that ended need nothing of the venue any more."""
-        if any(feed.ended is not None for feed in self._planner.feeds.values()):
+        if any(feed.ended is not None for feed in self.planner.feeds.values()):
             self.replan()
+
+    def stir(self) -> None:
+        """Something may be due to be asked for that no frame brought about."""
+        for supervisor in self._supervisors.values():
+            supervisor.rewanted()
 
     def last_failure(self) -> str:
         """The most telling reason why nothing is confirmed yet."""
@@ -223,5 +260,6 @@ class Engine:
                 for budget in self.budgets.statistics(trio.current_time())
                 if budget.venue == self.venue.name
             ),
+            audits=() if self._auditor is None else self._auditor.statistics(),
             count=sum((lane.count for lane in lanes), Tally().count()),
         )

@@ -9,7 +9,7 @@ not bounded by number: equal ones that follow each other are one notice with a c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 import attrs
@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from trioquotes.errors import SlowConsumer, TrioquotesError
-from trioquotes.events import Event, Gap, Lagged, Notice
+from trioquotes.events import Event, Gap, Lagged, Notice, Resynced
 from trioquotes.topics import Topic
 
 __all__ = ["ChannelStatistics", "Mailbox", "Overflow", "Subscription"]
@@ -151,6 +151,7 @@ class Subscription:
     def notify(self, notice: Notice) -> None:
         """Queue a notice, folded into an equal one of the same run."""
         if self.error is None:
+            self.latest.clear()  # a newer event must not take the place of one that came before the notice
             run = self.run if notice.topic is not None else self.mailbox.line_run
             self.mailbox.put_notice(self, notice, run)
 
@@ -171,8 +172,7 @@ class Subscription:
         self.queue.popleft()
         self.queued_bytes -= cell.weight_bytes
         self.delivered += 1
-        if self.overflow == "latest" and cell.event is not None:
-            self.latest.pop(self.topic.latest_key(cell.event), None)
+        self._unpend(cell)
 
     def statistics(self) -> ChannelStatistics:
         """Its figures now."""
@@ -203,11 +203,17 @@ class Subscription:
             dropped=dropped,
         )
 
+    def _unpend(self, cell: _Cell) -> None:
+        """Nothing newer can take the place of this one any more."""
+        if self.latest and cell.event is not None:
+            key = self.topic.latest_key(cell.event)
+            if self.latest.get(key) is cell:
+                del self.latest[key]
+
     def _evict(self) -> None:
         cell = self.queue.popleft()
         self.queued_bytes -= cell.weight_bytes
-        if self.overflow == "latest" and cell.event is not None:
-            self.latest.pop(self.topic.latest_key(cell.event), None)
+        self._unpend(cell)
         cell.event = None
         self.passed()
         self.mailbox.died()
@@ -216,6 +222,7 @@ class Subscription:
         """A book with holes is worth nothing: drop all of it and wait until the reader is there."""
         while self.queue:
             self._evict()
+        self.mailbox.retract(self, Resynced)  # its snapshot went with the rest
         self.passed()
         self.lagging = True
 
@@ -280,8 +287,7 @@ class Mailbox:
 
     def put_notice(self, subscription: Subscription, notice: Notice, run: dict[object, _Cell]) -> None:
         """Append a notice, or fold it into one of the same run."""
-        said = msgspec.structs.replace(notice, received_ns=0, count=1)
-        key: object = said if len(run) < RUN_LIMIT or said in run else (type(notice), notice.topic)
+        key = _key(notice, run)
         old = run.pop(key, None)
         if old is not None and isinstance(old.event, Notice):
             if old.subscription is not subscription and msgspec.structs.replace(old.event, count=1) == notice:
@@ -294,10 +300,16 @@ class Mailbox:
         self._cells.append(cell)
         self.wake()
 
+    def retract(self, subscription: Subscription, kind: type[Notice]) -> None:
+        """Take back the notices of a kind that were not read yet, and are true no longer."""
+        for cell in [c for c in self._cells if c.subscription is subscription and isinstance(c.event, kind)]:
+            cell.event = None
+            self.died()
+
     def died(self) -> None:
         """One more entry is dead; sweep them out when they are the greater part."""
         self._dead += 1
-        if self._dead > COMPACT_FROM and self._dead * 2 > len(self._cells):
+        if self._dead > COMPACT_FROM and self._dead * 3 > len(self._cells):
             self._compact()
 
     def pop(self) -> Event | None:
@@ -343,10 +355,25 @@ class Mailbox:
                 if other is cell:
                     del run[key]
 
+    def _fold_again(self) -> None:
+        """Notices between which every event was dropped are one run now."""
+        run: dict[object, _Cell] = {}
+        for cell in self._cells:
+            if isinstance(cell.event, Notice):
+                key = _key(cell.event, run)
+                old = run.pop(key, None)
+                if old is not None and isinstance(old.event, Notice):
+                    cell.event = _fold(old.event, cell.event)
+                    old.event = None
+                run[key] = cell
+            elif cell.event is not None:
+                run.clear()
+
     def _compact(self) -> None:
         """Drop dead entries; one stays where a topic lost events, so that ``Lagged`` stands in their place."""
         kept: deque[_Cell] = deque()
         marked: set[int] = set()
+        self._fold_again()
         for cell in self._cells:
             owner = cell.subscription
             if cell.event is not None:
@@ -356,6 +383,12 @@ class Mailbox:
                 kept.append(cell)
         self._dead = len(marked)
         self._cells = kept
+
+
+def _key(notice: Notice, run: Mapping[object, _Cell]) -> object:
+    """What a notice is folded by; those of a long run by their kind alone."""
+    said = msgspec.structs.replace(notice, received_ns=0, count=1)
+    return said if len(run) < RUN_LIMIT or said in run else (type(notice), notice.topic)
 
 
 def _fold(old: Notice, new: Notice) -> Notice:

@@ -117,6 +117,8 @@ def describe(error: BaseException) -> str:
         return "; ".join(sorted({describe(each) for each in error.exceptions}))
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
+        return "the peer does not speak TLS"  # what OpenSSL calls a wrong version is any other protocol
     text = str(error)
     return f"{type(error).__name__}: {text:.200}" if text else type(error).__name__
 

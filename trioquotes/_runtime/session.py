@@ -10,6 +10,7 @@ from types import TracebackType
 
 import trio
 
+from trioquotes._protocol.audit import AuditPlan
 from trioquotes._protocol.budget import Budgets
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Endpoint, Options
@@ -80,6 +81,8 @@ class Session:
         close_timeout_s: for the goodbye of each line on leaving.
         stall_timeout_s: for one frame from its first byte to its last.
         max_message_bytes: the largest message taken; ``None`` takes the venue's default.
+        audit: how often kept books are compared with a fresh snapshot, where the venue offers one; a book that
+            differs says so with ``Audited`` and ``Gap`` and is asked for anew. ``None``: never.
         options: the venue's own options by name.
         clock: where stamps and jitter come from; for tests and replays.
 
@@ -106,6 +109,7 @@ class Session:
         close_timeout_s: float = 2.0,
         stall_timeout_s: float = 30.0,
         max_message_bytes: int | None = None,
+        audit: AuditPlan | None = None,
         options: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -139,6 +143,7 @@ class Session:
         self._connector = connector
         self._clock = clock if clock is not None else Clock()
         self._raw = raw
+        self._audit = audit
         self._running: AbstractAsyncContextManager[Stream] | None = None
         checker = self._engine()
         self._topics = tuple(dict.fromkeys(checker.canonical(topic) for topic in topics))
@@ -192,6 +197,7 @@ class Session:
             connector=connector,
             clock=self._clock,
             raw=self._raw,
+            audit=self._audit,
         )
 
     @asynccontextmanager

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import trio
 
 from trioquotes._runtime.channel import Channel, MailboxReader
 from trioquotes._runtime.engine import Engine, SessionStatistics
+from trioquotes._runtime.live import LiveBook, LiveOrderBook
 from trioquotes._runtime.mailbox import Mailbox, Overflow
 from trioquotes.errors import UsageError
 from trioquotes.events import Event, Notice
-from trioquotes.topics import Topic
+from trioquotes.topics import Books, OrderBooks, Topic
 
 __all__ = ["DEFAULT_BUFFER", "DEFAULT_BUFFER_BYTES", "Stream", "check_buffer"]
 
@@ -88,6 +89,32 @@ class Stream(MailboxReader[Event]):
         if subscription.error is not None:
             raise subscription.error
         return Channel(mailbox, subscription, engine.withdraw)
+
+    @overload
+    def book(self, what: str | Books) -> LiveBook: ...
+
+    @overload
+    def book(self, what: OrderBooks) -> LiveOrderBook: ...
+
+    def book(self, what: str | Books | OrderBooks) -> LiveBook:
+        """A book that the session keeps: it always shows the newest state, or says that it is not right.
+
+        It returns at once; ``await book.wait_ready()`` waits until the book is right. Closing it withdraws the topic.
+
+        Args:
+            what: the instrument; or ``Books(...)`` to say more, or ``OrderBooks(...)`` for a book by order.
+
+        Raises:
+            UnsupportedTopic, InvalidInstrument, MissingCredentials: before any I/O.
+        """
+        engine = self._engine
+        topic = engine.canonical(Books(what) if isinstance(what, str) else what)
+        mailbox = Mailbox(engine.venue.name, engine.clock.wall_ns)
+        subscription, feed = engine.follow(mailbox, topic)
+        engine.replan()
+        channel: Channel[Event] = Channel(mailbox, subscription, engine.withdraw)
+        kind = LiveOrderBook if isinstance(topic, OrderBooks) else LiveBook
+        return kind(channel, mailbox, subscription, feed)
 
     async def unsubscribe(self, topic: Topic[Event]) -> None:
         """Withdraw a topic from the merged stream and end its channels; from now on nothing of it is delivered.

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from trioquotes._protocol.backoff import Backoff
-from trioquotes._protocol.budget import Allowance, Budgets, Charge
+from trioquotes._protocol.budget import Budgets
 from trioquotes._protocol.contract import Memory, Venue, VenueProtocol
 from trioquotes._protocol.effects import Failure, Fatal, Fetch, Options, Replace, Reply, Retry, Verdict
 from trioquotes._protocol.lane import LaneState
@@ -17,6 +17,7 @@ from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
 from trioquotes._runtime.connector import Connector, LineFailed, Target
 from trioquotes._runtime.secrets import ProviderFailed, SecretsKeeper
+from trioquotes._runtime.spending import charged
 from trioquotes.errors import AuthenticationFailed, ConnectFailed, MessageTooLarge
 
 __all__ = ["Host", "Settings", "Supervisor"]
@@ -168,7 +169,7 @@ class Supervisor:
         allowance = host.budgets.account(
             host.venue.name, host.venue.budgets, identity=host.secrets.identity, connection=state.lane
         )
-        charge = await self._charged(allowance)
+        charge = await charged(allowance, {"connect": 1})
         self.attempts += 1
         protocol = self._protocol = host.venue.protocol(state.lane, secrets, self._memory, host.options)
         try:
@@ -263,15 +264,6 @@ class Supervisor:
         else:
             self.state.end(verdict.error)
             self._host.settle()
-
-    async def _charged(self, allowance: Allowance) -> Charge:
-        """Wait for the venue's budget of connects, and spend it."""
-        while True:
-            now_s = trio.current_time()
-            delay_s = allowance.delay_s({"connect": 1}, now_s)
-            if delay_s == 0.0:
-                return allowance.charge({"connect": 1}, now_s)
-            await trio.sleep(delay_s)
 
     async def _fetch(self, effect: Fetch) -> Reply:
         return await self._host.connector.fetch(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import ssl
 
 import certifi
 import trio
 
-__all__ = ["RECORD_BYTES", "default_context", "drain", "record_source", "start_tls"]
+__all__ = ["RECORD_BYTES", "default_context", "drain", "record_source", "shared_context", "start_tls"]
 
 RECORD_BYTES = 16 * 1024
 """The most that one TLS record holds (RFC 8446, section 5.1)."""
@@ -23,6 +24,17 @@ def default_context() -> ssl.SSLContext:
     if not {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys():
         context.load_verify_locations(certifi.where())
     return context
+
+
+def shared_context() -> ssl.SSLContext:
+    """A default context for all sessions, which none of them changes: each of its own would cost 700 KB and 20 ms."""
+    return _shared(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@functools.lru_cache(maxsize=4)
+def _shared(file: str | None, folder: str | None) -> ssl.SSLContext:
+    del file, folder  # whom it trusts depends on both
+    return default_context()
 
 
 async def start_tls(

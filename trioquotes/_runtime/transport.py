@@ -36,7 +36,7 @@ from trioquotes._runtime.network import (
     describe,
     parse_url,
 )
-from trioquotes._runtime.tls import default_context, start_tls
+from trioquotes._runtime.tls import shared_context, start_tls
 from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
 from trioquotes.errors import InternalError, UsageError
 
@@ -342,7 +342,6 @@ class TapConnector:
 
     def __init__(self, network: Network | None = None) -> None:
         self.network = TcpNetwork() if network is None else network
-        self._default_context: ssl.SSLContext | None = None
 
     def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
         """A line that is open inside the block; see ``Connector.line``."""
@@ -370,9 +369,7 @@ class TapConnector:
     def _context(self, given: ssl.SSLContext | None) -> ssl.SSLContext:
         if given is not None:
             return given
-        if self._default_context is None:
-            self._default_context = default_context()  # takes 20 ms: once, and only if needed
-        return self._default_context
+        return shared_context()
 
     @asynccontextmanager
     async def _line(self, target: Target, address: Address) -> AsyncIterator[Line]:

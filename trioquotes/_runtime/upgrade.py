@@ -16,6 +16,8 @@ BODY_BYTES = 4 * 1024
 """How much of a refusal's body is kept: enough for a venue's error message."""
 
 FIRST_BYTES = b"HTTP/1."
+TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+"""How a TLS server begins, whether it complains or says hello (RFC 8446, section 5.1)."""
 HEAD_BYTES = 64 * 1024
 """The longest head waited for; longer ones are no answer."""
 
@@ -55,7 +57,13 @@ class UpgradeAnswer:
         if len(self._begin) < len(FIRST_BYTES):
             self._begin += data[: len(FIRST_BYTES)]
             if not self._begin.startswith(FIRST_BYTES[: len(self._begin)]):
-                self.wrong = "the peer does not speak HTTP"
+                speaks_tls = self._begin.startswith(TLS_RECORDS)
+                hint = (
+                    "speaks TLS, not HTTP: its URL begins with wss://"
+                    if speaks_tls
+                    else "does not speak HTTP"
+                )
+                self.wrong = f"the peer {hint}"
                 return
         unread = self._http.trailing_data[0] + data
         try:
