@@ -1,0 +1,1 @@
+"""A machine that tries to break the promises: see ``campaign``."""

@@ -1,0 +1,137 @@
+"""What of a topic a simulator sent: frames read as plain dictionaries, with none of our own decoding."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, NamedTuple
+
+import attrs
+
+import trioquotes as tq
+from trioquotes.simulator.faults import NOT_UTF8
+from trioquotes.simulator.records import Records
+
+__all__ = ["Flow", "Item", "by_frame", "by_number", "items_of"]
+
+
+class Item(NamedTuple):
+    """Something that a subscriber of a topic is owed.
+
+    Attributes:
+        time_s: when it was sent, or was to be.
+        key: what it is known by.
+        history: whether the venue marked it as of before the subscription.
+        spoilt: what the fault script sent instead: ``"nothing"``, or ``"something"`` else; empty where it let it be.
+        connection: that it went over.
+    """
+
+    time_s: float
+    key: Hashable
+    history: bool
+    spoilt: str
+    connection: int
+
+
+@attrs.frozen(kw_only=True)
+class Flow:
+    """How the events of a topic relate to frames.
+
+    Attributes:
+        kinds: of the frames.
+        read: from a frame's fields, the keys that are in it, and whether each is history.
+        key: of an event; ``None`` for one that cannot be known by any.
+        counted: whether the venue gives something to detect a loss by.
+        numbered: whether keys are numbers that go up: what comes out of order is then late, and may be left out.
+        repeats: whether a message that is sent twice may come twice: the venue gives nothing to tell by.
+        restated: whether the newest may come again after a ``Gap``: it says how things are now.
+    """
+
+    kinds: tuple[str, ...]
+    read: Callable[[Any, bytes], Iterable[tuple[Hashable, bool]]]
+    key: Callable[[tq.Event], Hashable | None]
+    counted: bool = False
+    numbered: bool = False
+    repeats: bool = False
+    restated: bool = False
+
+
+def items_of(flow: Flow, records: Records) -> list[Item]:
+    """Everything of the flow, in the order in which it was sent or was to be sent.
+
+    What was left out or held back is there only where its loss shows: in a counted flow.
+    """
+    meant: defaultdict[tuple[int, str, str], deque[str]] = defaultdict(deque)
+    found: list[tuple[float, int, Item]] = []
+    for lost in records.lost:
+        if lost.kind not in flow.kinds:
+            continue
+        if lost.frame in lost.sent:
+            continue  # it only came more than once
+        if lost.sent:
+            meant[lost.connection, lost.kind, lost.sent[0]].append(lost.frame)
+        elif flow.counted:
+            for key, history in _read(flow, lost.frame):
+                found.append((lost.time_s, 0, Item(lost.time_s, key, history, "nothing", lost.connection)))
+    for sent in records.frames:
+        if sent.kind not in flow.kinds:
+            continue
+        text = sent.frame if isinstance(sent.frame, str) else sent.frame.decode(errors="surrogateescape")
+        known = meant.get((sent.connection, sent.kind, text))
+        frame, spoilt = (known.popleft(), "something") if known else (sent.frame, "")
+        for key, history in _read(flow, frame):
+            found.append((sent.time_s, 1, Item(sent.time_s, key, history, spoilt, sent.connection)))
+    found.sort(key=lambda entry: entry[:2])
+    items = [item for _, _, item in found]
+    return items if flow.numbered else _between(items)
+
+
+def _between(items: list[Item]) -> list[Item]:
+    """Without what was held back only, and what was left out before a connection's first message or after its last.
+
+    No counter tells of those.
+    """
+    came = {item.key for item in items if not item.spoilt}
+    ends: dict[int, list[int]] = {}
+    for place, item in enumerate(items):
+        if not item.spoilt:
+            ends.setdefault(item.connection, [place, place])[1] = place
+    return [
+        item
+        for place, item in enumerate(items)
+        if item.spoilt != "nothing"
+        or (
+            item.key not in came
+            and (item.connection in ends and ends[item.connection][0] < place < ends[item.connection][1])
+        )
+    ]
+
+
+def _read(flow: Flow, frame: str | bytes) -> list[tuple[Hashable, bool]]:
+    raw = frame if isinstance(frame, bytes) else frame.encode(errors="surrogateescape")
+    if isinstance(frame, str) and NOT_UTF8 in frame:
+        return []
+    try:
+        fields = json.loads(raw)
+    except ValueError:
+        return []  # the fault script spoilt it: it is among the lost ones as it was meant
+    try:
+        return list(flow.read(fields, raw))
+    except (KeyError, TypeError, AttributeError):
+        return []  # altered so that it says nothing
+
+
+def by_number(name: str) -> Callable[[tq.Event], int | None]:
+    """Events known by a number in a field of theirs."""
+
+    def key(event: tq.Event) -> int | None:
+        value = getattr(event, name, None)
+        return None if value is None else int(value)
+
+    return key
+
+
+def by_frame(event: tq.Event) -> bytes | None:
+    """Events known by the frame that brought them; for sessions with ``raw=True``."""
+    return getattr(event, "raw", None)

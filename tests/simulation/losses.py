@@ -1,0 +1,175 @@
+"""Nothing is lost in silence: what was delivered against what the server sent."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Hashable, Sequence
+from math import inf
+
+import attrs
+
+import trioquotes as tq
+from tests.simulation.flows import Flow, Item
+from tests.simulation.promises import Tally
+
+__all__ = ["Delivery", "judge_delivery"]
+
+UNDERWAY_S = 3.0
+"""How long something may be on its way while all is well."""
+
+SAYS_LOSS = (tq.Gap, tq.Lagged, tq.Malformed, tq.Unknown)
+"""Notices after which something may be missing."""
+
+
+@attrs.define
+class Delivery:
+    """What one channel handed over, from subscribing to closing it.
+
+    Attributes:
+        flow: of its topic.
+        exact: whether nothing may be replaced by newer events (``overflow="latest"`` may).
+        from_s: when the subscription was confirmed; ``until_s`` when the last event was taken.
+        entries: keys and notices, in order.
+    """
+
+    name: str
+    flow: Flow
+    exact: bool
+    from_s: float
+    until_s: float = 0.0
+    entries: list[Hashable | tq.Notice] = attrs.field(factory=list)
+
+    def take(self, event: tq.Event) -> None:
+        """One event or notice was handed over."""
+        if isinstance(event, tq.Notice):
+            self.entries.append(event)
+            return
+        key = self.flow.key(event)
+        if key is not None:
+            self.entries.append(key)
+
+
+def judge_delivery(delivery: Delivery, items: Sequence[Item], tally: Tally, *, drained: bool) -> None:
+    """Hold a delivery against what was sent.
+
+    Args:
+        delivery: of a channel.
+        items: of its flow, all that was sent in the run.
+        tally: counts the checks.
+        drained: whether all that was sent some seconds before its end must have come.
+
+    Raises:
+        Broken: a promise was.
+    """
+    judgement = _Judgement(delivery, items, tally)
+    for entry in delivery.entries:
+        if isinstance(entry, tq.Notice):
+            judgement.said.append(entry)
+        else:
+            judgement.event(entry)
+    if drained:
+        judgement.end()
+
+
+class _Judgement:
+    """One delivery, event by event.
+
+    Attributes:
+        said: the notices since the last event.
+    """
+
+    def __init__(self, delivery: Delivery, items: Sequence[Item], tally: Tally) -> None:
+        self.said: list[tq.Notice] = []
+        self._delivery = delivery
+        self._tally = tally
+        self._seen: Counter[Hashable] = Counter()
+        self._last = -1
+        flow = delivery.flow
+        ordered = sorted(items, key=_number) if flow.numbered else items
+        self._ranks: dict[Hashable, list[int]] = {}
+        self._whole: Counter[Hashable] = Counter()
+        for rank, item in enumerate(ordered):
+            self._ranks.setdefault(item.key, []).append(rank)
+            self._whole[item.key] += not item.spoilt
+        late = _late(items) if flow.numbered and not flow.counted else set()
+        owed = {
+            item.key
+            for item in items
+            if not item.history
+            and item.key not in late
+            and delivery.from_s < item.time_s < delivery.until_s - UNDERWAY_S
+        }
+        self._owed = deque(sorted((self._ranks[key][0], n) for n, key in enumerate(owed)))
+        self._keys = list(owed)
+
+    def event(self, key: Hashable) -> None:
+        """An event was handed over."""
+        name, tally, seen = self._delivery.name, self._tally, self._seen
+        ranks = self._ranks.get(key, [])
+        tally.check("nothing invented", bool(ranks), lambda: f"{name}: nobody sent {key!r:.200}")
+        seen[key] += 1
+        tally.check(
+            "nothing twice",
+            seen[key] <= self._may_come(key),
+            lambda: f"{name}: {seen[key]} times {key!r:.200}",
+        )
+        rank = next((rank for rank in ranks if rank > self._last), -1)
+        tally.check("order kept", rank >= 0, lambda: f"{name}: {key!r:.200} after a later one")
+        self._judge_missed(self._missed_until(rank), before=key)
+        self._last = rank
+        self.said = []
+
+    def end(self) -> None:
+        """All is quiet, and nothing is on its way."""
+        self._judge_missed(self._missed_until(inf), before="the end")
+
+    def _may_come(self, key: Hashable) -> int:
+        """How often it may have come so far."""
+        flow = self._delivery.flow
+        if flow.restated and any(isinstance(notice, tq.Gap) for notice in self.said):
+            return self._seen[key]
+        return max(self._whole[key], 1) if flow.repeats else 1
+
+    def _missed_until(self, rank: float) -> list[Hashable]:
+        """What was owed before that place and did not come."""
+        missed: list[Hashable] = []
+        while self._owed and self._owed[0][0] < rank:
+            key = self._keys[self._owed.popleft()[1]]
+            if not self._seen[key]:
+                missed.append(key)
+        return missed
+
+    def _judge_missed(self, missed: Sequence[Hashable], before: Hashable) -> None:
+        if not self._delivery.exact:
+            return
+        name = self._delivery.name
+        told = [notice for notice in self.said if isinstance(notice, SAYS_LOSS)]
+        self._tally.check(
+            "no silent loss", bool(told) or not missed,
+            lambda: f"{name}: before {before!r:.120} {len(missed)} are missing, such as {missed[0]!r:.200}; said was only"
+            f" {[type(one).__name__ for one in self.said]}",
+        )  # fmt: skip
+        lags = [notice.dropped for notice in told if isinstance(notice, tq.Lagged)]
+        if lags and len(lags) == len(told):
+            self._tally.check(
+                "lag is exact", len(missed) <= sum(lags),
+                lambda: f"{name}: {len(missed)} are missing before {before!r:.120}, said was that {sum(lags)} were dropped",
+            )  # fmt: skip
+
+
+def _number(item: Item) -> int:
+    assert isinstance(item.key, int)
+    return item.key
+
+
+def _late(items: Sequence[Item]) -> set[Hashable]:
+    """Keys that came after a later one, or were held back by the script."""
+    late: set[Hashable] = set()
+    newest = -1
+    for item in items:
+        assert isinstance(item.key, int)
+        if item.key < newest:
+            late.add(item.key)
+        if not item.spoilt:
+            newest = max(newest, item.key)
+    return late
