@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -20,6 +20,7 @@ from trioquotes.simulator.bookkeeping import BookWitness, Levels, ToldBook
 __all__ = [
     "BookFollower",
     "ByCounter",
+    "ByCounterFromTheTop",
     "ByPlace",
     "ByTime",
     "Judge",
@@ -30,8 +31,10 @@ __all__ = [
 
 WEIGHT_BYTES = 1
 
+Side: TypeAlias = dict[Decimal, Decimal]
 
-def by_price(told: ToldBook) -> tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]:
+
+def by_price(told: ToldBook) -> tuple[Side, Side]:
     """Both sides of the server's book."""
     return dict(told.bids), dict(told.asks)
 
@@ -55,9 +58,7 @@ class Judge(ABC):
         """What the message is known by."""
 
     @abstractmethod
-    def judge(
-        self, event: tq.MarketEvent, bids: dict[Decimal, Decimal], asks: dict[Decimal, Decimal]
-    ) -> None:
+    def judge(self, event: tq.MarketEvent, bids: Side, asks: Side) -> None:
         """Raise ``AssertionError`` where this is not the server's book at this message."""
 
     def told(self, event: tq.MarketEvent) -> tuple[ToldBook, ...]:
@@ -66,6 +67,10 @@ class Judge(ABC):
         if mark is None:
             return self.witness.since(self.channel, self.instrument, 0)[::-1]
         return self.witness.at(self.channel, self.instrument, mark)
+
+    def same(self, told: ToldBook, bids: Side, asks: Side) -> bool:
+        """Whether a client's book is the server's."""
+        return by_price(told) == (bids, asks)
 
     def latest(self) -> ToldBook:
         """The server's book at its newest message."""
@@ -82,16 +87,25 @@ class ByCounter(Judge):
     def mark(self, event: tq.MarketEvent) -> int | None:
         return event.sequence
 
-    def judge(
-        self, event: tq.MarketEvent, bids: dict[Decimal, Decimal], asks: dict[Decimal, Decimal]
-    ) -> None:
+    def judge(self, event: tq.MarketEvent, bids: Side, asks: Side) -> None:
         mark = self.mark(event)
         assert mark is not None
         assert mark >= self.last or isinstance(event, tq.BookSnapshot), f"{mark} after {self.last}"
         self.last = mark
         told = self.told(event)
         assert told, f"the server never told of {mark}, or long ago"
-        assert all(by_price(one) == (bids, asks) for one in told), differences(told[-1], bids, asks)
+        assert all(self.same(one, bids, asks) for one in told), differences(told[-1], bids, asks)
+
+
+class ByCounterFromTheTop(ByCounter):
+    """The same for a book of which a client only learns the best levels: nothing between them may be missing."""
+
+    at_least: ClassVar[int] = 200
+
+    def same(self, told: ToldBook, bids: Side, asks: Side) -> bool:
+        known = ((bids, told.bids), (asks, told.asks))
+        enough = all(len(ours) >= self.at_least for ours, _ in known)
+        return enough and all(ours == dict(theirs[: len(ours)]) for ours, theirs in known)
 
 
 class ByTime(Judge):
@@ -102,9 +116,7 @@ class ByTime(Judge):
     def mark(self, event: tq.MarketEvent) -> int | None:
         return event.venue_time_ns
 
-    def judge(
-        self, event: tq.MarketEvent, bids: dict[Decimal, Decimal], asks: dict[Decimal, Decimal]
-    ) -> None:
+    def judge(self, event: tq.MarketEvent, bids: Side, asks: Side) -> None:
         told = [one for one in self.told(event) if one.ordinal >= self.last]
         assert told, f"no such time, or older than what came before: {event.venue_time_ns}"
         same = [one for one in told if by_price(one) == (bids, asks)]
@@ -127,9 +139,7 @@ class ByPlace(Judge):
     def mark(self, event: tq.MarketEvent) -> int | None:
         return event.venue_time_ns
 
-    def judge(
-        self, event: tq.MarketEvent, bids: dict[Decimal, Decimal], asks: dict[Decimal, Decimal]
-    ) -> None:
+    def judge(self, event: tq.MarketEvent, bids: Side, asks: Side) -> None:
         whole = isinstance(event, tq.BookSnapshot)
         mark, later = self.mark(event), self.witness.since(self.channel, self.instrument, self.place + 1)
         fitting = [one for one in later if one.whole is whole]
@@ -147,7 +157,7 @@ class ByPlace(Judge):
         self.place = fitting[0].ordinal
 
 
-def differences(told: ToldBook, bids: dict[Decimal, Decimal], asks: dict[Decimal, Decimal]) -> str:
+def differences(told: ToldBook, bids: Side, asks: Side) -> str:
     """The first levels that are not the same, for the reader of a failed test."""
     found = [f"message {told.ordinal}, mark {told.mark}"]
     for name, ours, theirs in (("bid", bids, dict(told.bids)), ("ask", asks, dict(told.asks))):
@@ -236,7 +246,8 @@ class BookFollower(Follower):
 
     def is_right(self) -> bool:
         """Whether its book is the server's newest."""
-        return self.reader.trusting and self.reader.agrees(*by_price(self.judge.latest()))
+        reader = self.reader
+        return reader.trusting and self.judge.same(self.judge.latest(), reader.bids, reader.asks)
 
 
 class ViewFollower(Follower):

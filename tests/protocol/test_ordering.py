@@ -75,6 +75,25 @@ def live(sequence: int = 10, *bids: tuple[str, str, str]) -> tuple[OrderFeed, Ou
     return feed, box, up
 
 
+def test_who_comes_late_needs_a_snapshot_of_what_went_by_unseen() -> None:
+    feed, box, up = joined()
+    feed.came_late(Note(makes=opened(12, "a")))
+    assert take(feed, up, snapshot(11)) == TOO_OLD
+    assert up.resyncs == [BOOK]
+    assert take(feed, up, snapshot(12)) is None
+    assert take(feed, up, opened(13, "b")) is None
+    assert box.kinds() == ["OrderBookSnapshot", "OrderBookChange"]
+
+
+def test_who_comes_after_an_unnumbered_message_waits_for_one_that_is_numbered() -> None:
+    feed, box, up = joined()
+    feed.came_late(Note(makes=Skip("a stop order")))
+    assert take(feed, up, snapshot(11)) == TOO_OLD
+    assert take(feed, up, opened(12, "a")) == QUEUED
+    assert take(feed, up, snapshot(11)) is None
+    assert box.kinds() == ["OrderBookSnapshot"]
+
+
 def test_changes_queue_for_the_snapshot_and_are_replayed_onto_it() -> None:
     feed, box, up = joined()
     assert feed.awaits_snapshot

@@ -158,6 +158,16 @@ async def test_scripts_fail_requests_as_everywhere(autojump_clock: trio.testing.
         assert [(await get(simulator, TICKS))[0] for _ in range(2)] == [503, 200]
 
 
+async def test_an_answer_may_be_old_when_it_comes(autojump_clock: trio.testing.MockClock) -> None:
+    simulator = upbit(FailRest(nth=2, stale_s=3.0), rate=30.0)
+    with trio.fail_after(30):
+        async with connected(simulator) as client:
+            await client.ask({"type": "orderbook", "codes": ["KRW-BTC"]})
+            ((before,), (late,), (after,)) = [(await get(simulator, BOOK))[1] for _ in range(3)]
+    assert before["timestamp"] == late["timestamp"] < after["timestamp"]
+    assert trio.current_time() >= 3.0
+
+
 async def test_numbers_keep_their_digits(autojump_clock: trio.testing.MockClock) -> None:
     with trio.fail_after(10):
         answer = await http(upbit(), f"GET {TICKS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())

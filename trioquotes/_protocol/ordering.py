@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 
 from trioquotes._protocol.bookkeeper import AWAITING_SNAPSHOT, LEVEL_BYTES, ServedBook
-from trioquotes._protocol.effects import Serving, Skip
+from trioquotes._protocol.effects import Receipt, Serving, Skip
 from trioquotes._protocol.feeds import EVENT_BYTES, Upstream
 from trioquotes.books import BookError, OrderBookL3
 from trioquotes.events import Connected, Event, OrderBookChange, OrderBookSnapshot, WireMessage
@@ -40,12 +40,21 @@ class OrderFeed(ServedBook[OrderBookL3]):
         # right after.
         self._first: int | None = None
         self._at: int | None = None
+        self._blind = False  # whether messages went by unseen, nobody knows up to which
         self._last: OrderBookSnapshot | OrderBookChange | None = None
 
     def connected(self, notice: Connected) -> None:
         """Nothing that came on the old line leads to a book on the new one."""
         self._forget()
         super().connected(notice)
+
+    def came_late(self, last: WireMessage) -> None:
+        """What went by unseen has to be in the snapshot."""
+        made = self._unify(last, Receipt(0))
+        if isinstance(made, Skip | OrderBookChange | OrderBookSnapshot) and made.sequence is not None:
+            self._first, self._at = made.sequence + 1, made.sequence
+        else:
+            self._blind = True
 
     def gap(self, reason: str, now_ns: int, *, missed: int | None = None, instrument: str = "") -> None:
         """What queued before the gap is of no use after it."""
@@ -112,6 +121,9 @@ class OrderFeed(ServedBook[OrderBookL3]):
     def _snapshot(self, snapshot: OrderBookSnapshot, up: Upstream) -> str | None:
         if self.book.state == "live" and _is_in(snapshot, self._at):
             return KNOWN
+        if self._first is None and self._blind:
+            self._ask_again(up)
+            return TOO_OLD
         if self._first is not None and (snapshot.sequence is None or snapshot.sequence + 1 < self._first):
             self._ask_again(up)
             return TOO_OLD
@@ -126,6 +138,8 @@ class OrderFeed(ServedBook[OrderBookL3]):
         self._at = max(counters, default=None)
         self.watch = None  # what the book showed in between is not known
         whole = snapshot if self._last is snapshot else self.whole(snapshot.received_ns)
+        if whole is snapshot:
+            self.lag.saw(snapshot)  # what was made of older changes says nothing of how late they came
         orders = len(whole.bids) + len(whole.asks)
         self.hand_over_snapshot(whole, EVENT_BYTES + LEVEL_BYTES * orders)
         return None

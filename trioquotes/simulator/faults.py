@@ -237,11 +237,17 @@ class RejectRequest(_Fault, frozen=True):
 
 
 class FailRest(_Fault, frozen=True):
-    """Answer the nth plain HTTP request (of all, ``connection`` is not looked at) with a status, or late."""
+    """Answer the nth plain HTTP request (of all, ``connection`` is not looked at) with a status, or late.
+
+    Attributes:
+        delay_s: seconds before the answer is made.
+        stale_s: seconds that it is on its way then, while the market goes on.
+    """
 
     nth: int | None = None
     status: int | None = None
     delay_s: float = 0.0
+    stale_s: float = 0.0
 
 
 class Maintenance(_Fault, frozen=True):

@@ -275,11 +275,13 @@ class Simulator(ABC, Generic[S]):
 
     async def _answer_rest(self, stream: trio.abc.Stream, request: HttpRequest, peer: str) -> None:
         self._rest_requests += 1
+        ordinal, stale_s = self._rest_requests, 0.0
         answer: HttpResponse | None = None
         for fault in self._faults:
-            if isinstance(fault, FailRest) and fault.nth in {None, self._rest_requests}:
+            if isinstance(fault, FailRest) and fault.nth in {None, ordinal}:
                 self.records.faults["FailRest"] += 1
                 await trio.sleep(fault.delay_s)
+                stale_s += fault.stale_s
                 if fault.status is not None:
                     answer = json_response({"message": "simulated failure"}, fault.status)
         closed = self._maintenance()
@@ -287,6 +289,7 @@ class Simulator(ABC, Generic[S]):
             self.records.faults["Maintenance"] += 1
             answer = json_response({"message": "simulated maintenance"}, closed.status)
         answer = answer or self.rest(request)
+        await trio.sleep(stale_s)
         seen = RestSeen(trio.current_time(), peer, request.method, request.target, answer.status)
         self.records.rest.append(seen)
         await stream.send_all(answer.encode(close=not request.keeps_alive))

@@ -157,6 +157,9 @@ class Play:
         self.asked: list[
             tuple[str, str]
         ] = []  # paths and numbers of proxy requests that wait for their answers
+        self.newest: dict[
+            str, str
+        ] = {}  # the last request for each path: answers to earlier ones are passed over
         self.reached: dict[str, int] = {}  # the newest number of each book that came over this line
         self.quote: tuple[Decimal | None, Decimal | None] | None = None  # the last best prices that came
         self.told_quote = False  # whether a push of the ticker came
@@ -173,6 +176,7 @@ class Play:
                 self.line.server('{"action":"pong"}')
             elif said["action"] == "proxy":
                 self.asked.append((said["path"], said["requestId"]))
+                self.newest[said["path"]] = said["requestId"]
             else:
                 assert said["action"] == "subscribe-public"
                 self.served.add(said["path"])
@@ -361,7 +365,8 @@ class Play:
                 self.deliver(path, answered(number, self.spoilt_body(book)))
 
     def answer_ticker(self, number: str) -> None:
-        if not self.told_quote and self.ticker.path in self.served:
+        expected = self.newest[self.ticker.path] == number
+        if not self.told_quote and self.ticker.path in self.served and expected:
             self.quote = self.ticker.best
         self.deliver(self.ticker.path, answered(number, f'{{"status":"Ok","ticker":{self.ticker.ticker()}}}'))
 

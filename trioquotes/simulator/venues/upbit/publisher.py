@@ -17,6 +17,7 @@ from trioquotes.simulator.market import SECOND_NS, Market
 from trioquotes.simulator.venues.upbit import frames, indicators
 from trioquotes.simulator.venues.upbit.desk import Desk
 from trioquotes.simulator.venues.upbit.formats import in_list, object_text
+from trioquotes.simulator.venues.upbit.grid import GRID_NS, after, on_grid
 from trioquotes.simulator.venues.upbit.listings import supported_levels
 from trioquotes.simulator.venues.upbit.notices import Announcement, usual
 from trioquotes.simulator.venues.upbit.requests import CANDLES_S, Format, Wanted
@@ -30,9 +31,6 @@ _Timer: TypeAlias = Literal["books", "candles", "roll", "indicators", "announcem
 _Build: TypeAlias = Callable[[bool], dict[str, Any] | None]
 
 MS = 10**6
-
-GRID_NS, GRID_OFFSET_NS = 100 * MS, 6 * MS
-"""Books of KRW markets change at these moments only; recorded times end in 006, 106, 206, ..."""
 
 LAG_NS = FRAME_LAG_MS * MS
 MINUTE_NS = 60 * SECOND_NS
@@ -95,7 +93,7 @@ class Publisher:
         self._microseconds = microseconds
         self._readers: defaultdict[tuple[str, str], list[View]] = defaultdict(list)
         self._timers: dict[_Timer, int] = {}
-        self._changed = dict.fromkeys(market.floors, _on_grid(now_ns) - GRID_NS)
+        self._changed = dict.fromkeys(market.floors, on_grid(now_ns) - GRID_NS)
         self._images: dict[str, frames.Image] = {}
         self._stale: set[str] = set()
         self._shown: dict[tuple[str, Decimal], tuple[Any, Any]] = {}
@@ -170,9 +168,9 @@ class Publisher:
         self._readers[kind, code].append(view)
         if kind == "ticker":
             self._rolled[code] = self.tapes[code].rolling(now_ns // MS)
-            self._arm("roll", _after(now_ns, MINUTE_NS))
+            self._arm("roll", after(now_ns, MINUTE_NS))
         elif kind.startswith("indicator"):
-            self._arm("indicators", _after(now_ns - LAG_NS, INDICATOR_NS) + LAG_NS)
+            self._arm("indicators", after(now_ns - LAG_NS, INDICATOR_NS) + LAG_NS)
 
     def leave(self, line: _Line) -> None:
         """A line reads nothing any more."""
@@ -253,7 +251,7 @@ class Publisher:
             return
         self._stale.add(code)
         if code.startswith("KRW-"):
-            self._arm("books", _on_grid(time_ns))
+            self._arm("books", on_grid(time_ns))
 
     def _trade(self, trade: Matched) -> None:
         code, now_ms = trade.instrument, trade.time_ns // MS
@@ -265,7 +263,7 @@ class Publisher:
             if (kind, code) in self._readers:
                 bar = tape.candles[kind]
                 self._traded[kind, code, bar.start_ms] = bar
-                self._arm("candles", _after(trade.time_ns - LAG_NS - 1, SECOND_NS) + LAG_NS)
+                self._arm("candles", after(trade.time_ns - LAG_NS - 1, SECOND_NS) + LAG_NS)
 
     def _ticker(self, code: str, now_ms: int) -> None:
         tape = self.tapes[code]
@@ -281,7 +279,7 @@ class Publisher:
         if code not in self._images:
             at_ns = self._changed[code]
             if code.startswith("KRW-"):
-                at_ns = _on_grid(at_ns)
+                at_ns = on_grid(at_ns)
                 at_ns -= GRID_NS if at_ns > now_ns else 0
             self._images[code] = self._picture(code, at_ns)
         return self._images[code]
@@ -340,7 +338,7 @@ class Publisher:
             if self.tapes[code].rolling(now_ns // MS) != self._rolled[code]:
                 self._ticker(code, now_ns // MS)
         if codes:
-            self._arm("roll", _after(now_ns, MINUTE_NS))
+            self._arm("roll", after(now_ns, MINUTE_NS))
 
     def _indicators(self, now_ns: int) -> None:
         views = [
@@ -349,7 +347,7 @@ class Publisher:
         for view in views:
             self._calculate(view, now_ns)
         if views:
-            self._arm("indicators", _after(now_ns - LAG_NS, INDICATOR_NS) + LAG_NS)
+            self._arm("indicators", after(now_ns - LAG_NS, INDICATOR_NS) + LAG_NS)
 
     def _calculate(self, view: View, now_ns: int) -> None:
         """Send what a candle that just closed makes of the indicators; nothing where none did."""
@@ -439,13 +437,3 @@ def _deepest(image: frames.Image, level: Decimal) -> tuple[Any, Any]:
     """Everything that the deepest view of a book shows; the totals in all views are of that."""
     grouped = image.grouped(level)
     return grouped.asks[: frames.DEEPEST], grouped.bids[: frames.DEEPEST]
-
-
-def _on_grid(time_ns: int) -> int:
-    """The first moment of the grid that is not before a time."""
-    return time_ns + (GRID_OFFSET_NS - time_ns) % GRID_NS
-
-
-def _after(time_ns: int, period_ns: int) -> int:
-    """The first multiple of a period after a time."""
-    return time_ns - time_ns % period_ns + period_ns
