@@ -204,7 +204,8 @@ def books(session: nox.Session) -> None:
     _install(session, *_group("test"))
     cases = session.posargs[0] if session.posargs else "50000"
     session.run(
-        "pytest", "tests/venues", "-k", "book_property", "--timeout=0", "-n", str(os.cpu_count() or 1),
+        "pytest", "tests/venues", "tests/test_books_live.py", "-k", "book_property or books_live", "--timeout=0",
+        "-n", str(os.cpu_count() or 1),
         env={"TRIOQUOTES_BOOK_CASES": cases},
     )  # fmt: skip
 
@@ -221,3 +222,27 @@ def simulate(session: nox.Session) -> None:
     """Every promise against sessions that things go wrong with. Takes ``--seeds 20000 --venue upbit`` and the like."""
     session.install(*PROJECT["project"]["dependencies"], *_group("test"))
     session.run("python", "-m", "tests.simulation", *(session.posargs or ["--seeds", "200"]))
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Half an hour of real sessions over TLS to all venues, with faults. Takes ``--minutes N --seed N --json FILE``."""
+    session.install(*PROJECT["project"]["dependencies"], *_group("test"))
+    session.run("python", "-m", "tests.long.soak", "--faults", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing of all that bytes from outside reach. Takes ``--minutes N --venue NAME --target NAME``."""
+    session.install(*PROJECT["project"]["dependencies"], *_group("test"))
+    # Where there is no wheel of it the program says so, and fails: a session that fuzzed nothing must not look green.
+    fetch = ("python", "-m", "pip", "install", "--quiet", "--only-binary=:all:", "atheris>=3.0")
+    session.run(*fetch, success_codes=[0, 1])
+    session.run("python", "-m", "tests.long.fuzz", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Break every promise on purpose, in a copy, and see the simulation notice. Takes ``--seeds 200 --only "a gap"``."""
+    session.install(*PROJECT["project"]["dependencies"], *_group("test"))
+    session.run("python", "-m", "tests.simulation.mutants", *session.posargs)

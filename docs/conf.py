@@ -37,7 +37,7 @@ napoleon_use_ivar = True
 # Other projects' inventories would have to be downloaded, so their names stay plain text.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!trioquotes\b).*"),
-    (r"py:.*", r"trioquotes\..*\.(E|[A-Z]_co)"),  # type variables
+    (r"py:.*", r"trioquotes\..*\.(E|T|[A-Z]_co)"),  # type variables
     (r"py:.*", r"trioquotes\.simulator\..*"),  # its insides concern only those who write a simulator
     (
         r"py:class",

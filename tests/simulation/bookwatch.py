@@ -9,9 +9,10 @@ import attrs
 
 import trioquotes as tq
 from tests.simulation.promises import Tally
+from trioquotes.simulator.book import Rung
 from trioquotes.simulator.bookkeeping import BookWitness, ToldBook
 
-__all__ = ["BookPlace", "BookWatch", "ViewWatch"]
+__all__ = ["BookPlace", "BookWatch", "LiveWatch", "OrderWatch", "ViewWatch"]
 
 Sides = tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]
 
@@ -108,15 +109,152 @@ class BookWatch:
         told = self._witness.latest(self._place.channel, self._place.instrument)
         return told is not None and self.trusting and not self.told and self._is(told)
 
-    def agrees_with(self, book: tq.BookView) -> bool:
-        """Whether a book that the session keeps is the same, or as little trusted."""
-        if not self.trusting:
-            return book.state != "live" and not book.levels("bid")
-        return (
-            book.state == "live"
-            and dict(book.levels("bid")) == self.bids
-            and dict(book.levels("ask")) == self.asks
+
+Queue = tuple[tuple[str, Decimal], ...]
+"""Orders at one price and what is left of each, first the one that trades first."""
+
+
+class OrderWatch:
+    """The same for a channel of a book by order: every order of it, in its place."""
+
+    def __init__(self, name: str, place: BookPlace, witness: BookWitness, tally: Tally) -> None:
+        self.name = name
+        self.trusting = False
+        self.told = False
+        self._queues: dict[tuple[tq.BookSide, Decimal], dict[str, Decimal]] = {}
+        self._where: dict[str, tuple[tq.BookSide, Decimal]] = {}
+        self._place = place
+        self._witness = witness
+        self._tally = tally
+        self._newest = -1
+
+    def take(self, event: tq.Event) -> None:
+        """One event."""
+        match event:
+            case tq.Gap():
+                self.trusting, self.told = False, True
+            case tq.Resynced():
+                self._check(self.told and self.trusting, "Resynced without Gap and snapshot")
+                self.told = False
+            case tq.OrderBookSnapshot():
+                self._queues.clear()
+                self._where.clear()
+                sides: tuple[tuple[tq.BookSide, tuple[tq.RestingOrder, ...]], ...] = (
+                    ("bid", event.bids),
+                    ("ask", event.asks),
+                )
+                for side, orders in sides:
+                    for price, size, order_id in orders:
+                        self._rest(order_id, (side, price), size)
+                self.trusting = True
+                self._compare(event)
+            case tq.OrderBookChange():
+                self._check(self.trusting, "a change of a book that nobody holds for right")
+                self._check(not self.told, "a change between Gap and Resynced")
+                self._change(event)
+                self._compare(event)
+            case _:
+                pass
+
+    def _change(self, event: tq.OrderBookChange) -> None:
+        where = self._where.get(event.order_id)
+        size = event.size or Decimal(0)
+        if event.action == "open":
+            assert event.side is not None
+            assert event.price is not None
+            self._rest(event.order_id, (event.side, event.price), size)
+        elif where is None:
+            self._check(
+                event.action == "done", f"{event.action} of an order that does not rest: {event!r:.300}"
+            )
+        elif event.action == "match":
+            left = self._queues[where][event.order_id] - size
+            if left:
+                self._queues[where][event.order_id] = left
+            else:
+                self._leave(event.order_id)
+        elif event.action == "done":
+            self._leave(event.order_id)
+        elif event.price is None or event.price == where[1]:
+            self._queues[where][event.order_id] = size
+        else:
+            self._leave(event.order_id)
+            self._rest(event.order_id, (where[0], event.price), size)
+
+    def _rest(self, order_id: str, where: tuple[tq.BookSide, Decimal], size: Decimal) -> None:
+        self._queues.setdefault(where, {})[order_id] = size
+        self._where[order_id] = where
+
+    def _leave(self, order_id: str) -> None:
+        where = self._where.pop(order_id)
+        queue = self._queues[where]
+        del queue[order_id]
+        if not queue:
+            del self._queues[where]
+
+    def _compare(self, event: tq.OrderBookSnapshot | tq.OrderBookChange) -> None:
+        told = self._place.told(self._witness, event, max(self._newest, 0))
+        same = next((one for one in told if self._is(one)), None)
+        self._check(
+            same is not None,
+            f"not the server's book at {event.sequence}, of {len(told)} there: {event!r:.300}",
         )
+        if same is not None:
+            self._newest = same.ordinal
+
+    def _is(self, told: ToldBook) -> bool:
+        ours = {where: tuple(queue.items()) for where, queue in self._queues.items()}
+        sides: tuple[tuple[tq.BookSide, tuple[Rung, ...]], ...] = (("bid", told.buys), ("ask", told.sells))
+        theirs: dict[tuple[tq.BookSide, Decimal], Queue] = {
+            (side, rung.price): rung.orders for side, rungs in sides for rung in rungs
+        }
+        return ours == theirs
+
+    def _check(self, kept: bool, detail: str) -> None:
+        self._tally.check("a book is right or says not", kept, lambda: f"{self.name}: {detail}")
+
+    def is_right(self) -> bool:
+        """Whether its book is the server's newest."""
+        told = self._witness.latest(self._place.channel, self._place.instrument)
+        return told is not None and self.trusting and not self.told and self._is(told)
+
+
+class LiveWatch:
+    """Looks at a live book at any moment: while it is live it shows the server's, never an older one than before."""
+
+    def __init__(self, name: str, place: BookPlace, witness: BookWitness, tally: Tally) -> None:
+        self.name = name
+        self._place = place
+        self._witness = witness
+        self._tally = tally
+        self._newest = -1
+
+    def look(self, book: tq.BookView) -> None:
+        """The book as it is now."""
+        bids, asks = book.levels("bid"), book.levels("ask")
+        if book.state != "live":
+            self._check(not bids and not asks, f"{book.state}, and shows levels")
+            return
+        self._check(
+            (book.best_bid, book.best_ask) == (bids[:1] or (None,)) + (asks[:1] or (None,)), "best prices"
+        )
+        told = self._witness.since(self._place.channel, self._place.instrument, max(self._newest, 0))
+        same = next((one for one in reversed(told) if (one.bids, one.asks) == (bids, asks)), None)
+        if same is None and self._newest < 0:
+            return  # as of before the server's first message about it; it must have caught up at the end
+        self._check(same is not None, "shows none of the server's books since the last look")
+        if same is not None:
+            self._newest = max(self._newest, same.ordinal)
+
+    def is_right(self, book: tq.BookView) -> bool:
+        """Whether it shows the server's newest."""
+        told = self._witness.latest(self._place.channel, self._place.instrument)
+        if told is None or book.state != "live":
+            return False
+        return (told.bids, told.asks) == (book.levels("bid"), book.levels("ask"))
+
+    def _check(self, kept: bool, detail: str) -> None:
+        self._tally.check("a book is right or says not", kept, lambda: f"{self.name}: {detail}")
 
 
 class ViewWatch:

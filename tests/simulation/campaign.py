@@ -10,10 +10,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import attrs
 
+import trioquotes
 from tests.simulation.places import PLACES
 from tests.simulation.plans import Script, draw_plan, draw_script
 from tests.simulation.program import Outcome, run_seed
@@ -58,6 +60,12 @@ def shrink(case: Case, failure: str) -> Script:
                 at += size
         size //= 2
     return script
+
+
+def kind_of(failure: str) -> str:
+    """Which promise it was, or what else happened, in a few words."""
+    kind = failure.partition(":")[0]
+    return kind if kind in PROMISES else f"not foreseen: {failure.strip().splitlines()[-1][:80]}"
 
 
 @attrs.define
@@ -133,8 +141,15 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="this one only, in this process")
     parser.add_argument("--script", help="instead of the seed's own script, as JSON")
     parser.add_argument("--workers", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="after which it ends, and reports"
+    )
     parser.add_argument("--no-shrink", action="store_true")
+    parser.add_argument("--stop", action="store_true", help="at the first that fails, and say no more")
+    parser.add_argument("--source", type=Path, help="the folder that the package must have been loaded from")
     given = parser.parse_args(None if arguments is None else list(arguments))
+    if given.source is not None and given.source not in Path(trioquotes.__file__).parents:
+        parser.error(f"this would try {trioquotes.__file__}")
     venues = given.venue or sorted(PLACES)
     if given.seed is not None:
         return max(_replay(Case(venue, given.seed), given.script) for venue in venues)
@@ -142,8 +157,14 @@ def main(arguments: Iterable[str] | None = None) -> int:
     report, started_s = Report(), time.monotonic()
     for case, outcome in run_cases(cases, given.workers):
         report.add(case, outcome)
+        if outcome.failure and given.stop:
+            tried = f"{sum(report.seeds.values())} seeds by {case.venue} {case.seed}"
+            print(f"caught after {tried}: {kind_of(outcome.failure)}")
+            return 1
         if outcome.failure:
             print(f"{case.command}\n    {outcome.failure}", flush=True)
+        if time.monotonic() - started_s > given.minutes * 60:
+            break
     print(report)
     print(f"{time.monotonic() - started_s:.1f} s")
     for case, failure in report.failures[: 0 if given.no_shrink else 3]:

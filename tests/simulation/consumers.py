@@ -5,20 +5,21 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import trio
 
 import trioquotes as tq
-from tests.simulation.bookwatch import BookWatch, ViewWatch
+from tests.simulation.bookwatch import BookWatch, LiveWatch, OrderWatch, ViewWatch
+from tests.simulation.exactness import inexact
 from tests.simulation.losses import Delivery
-from tests.simulation.places import Choice
-from tests.simulation.plans import Manner, Reader
+from tests.simulation.place import Choice
+from tests.simulation.plans import Look, Manner, Reader
 from tests.simulation.promises import Tally
 from trioquotes.simulator.bookkeeping import BookWitness
 
-__all__ = ["Consumer", "Watched"]
+__all__ = ["Consumer", "Looked", "Watched"]
 
 
 @attrs.define
@@ -34,8 +35,9 @@ class Watched:
     choice: Choice
     prompt: bool
     delivery: Delivery | None
-    book: BookWatch | None
+    book: BookWatch | OrderWatch | None
     view: ViewWatch | None
+    tally: Tally
     open: bool = True
     drained: bool = False
     events: int = 0
@@ -51,6 +53,8 @@ class Watched:
                 self.wrong_frames.append(
                     (event.reason if isinstance(event, tq.Malformed) else event.kind, event.frame)
                 )
+        wrong = inexact(event)
+        self.tally.check("exact", not wrong, wrong)
         for follower in (self.delivery, self.book, self.view):
             if follower is not None:
                 follower.take(event)
@@ -75,6 +79,13 @@ class Watched:
         self.open = False
 
 
+class Looked(NamedTuple):
+    """A live book that is being looked at, and what it is held against."""
+
+    book: tq.BookView
+    watch: LiveWatch
+
+
 class Consumer:
     """Reads channels as the plan says."""
 
@@ -88,15 +99,18 @@ class Consumer:
 
     def _watch(self, choice: Choice, name: str, *, exact: bool, prompt: bool) -> Watched:
         name = f"{choice.topic} ({name})"
-        delivery = book = view = None
+        delivery = view = None
+        book: BookWatch | OrderWatch | None = None
         if choice.flow is not None:
             delivery = Delivery(name, choice.flow, exact, trio.current_time())
         if choice.book is not None:
             if isinstance(choice.topic, tq.Books):
                 book = BookWatch(name, choice.book, self._witness, self._tally)
+            elif isinstance(choice.topic, tq.OrderBooks):
+                book = OrderWatch(name, choice.book, self._witness, self._tally)
             else:
                 view = ViewWatch(name, choice.book, self._witness, self._tally)
-        return Watched(choice, prompt, delivery, book, view)
+        return Watched(choice, prompt, delivery, book, view, self._tally)
 
     # The merged stream ------------------------------------------------------------------------------
 
@@ -137,6 +151,35 @@ class Consumer:
             if not reader.returns:
                 return
             await trio.sleep(reader.pause_s + 1.0)
+
+    async def look(self, stream: tq.Stream, choice: Choice, look: Look, seen: list[Looked]) -> None:
+        """Keep a live book, and look at it at random moments; one that is refused is tried again."""
+        await trio.sleep(look.start_s)
+        assert choice.book is not None
+        assert isinstance(choice.topic, tq.Books | tq.OrderBooks)
+        watch = LiveWatch(f"live {choice.topic}", choice.book, self._witness, self._tally)
+        with trio.move_on_after(float("inf") if look.life_s is None else look.life_s):
+            while True:
+                async with stream.book(choice.topic) as book:
+                    seen.append(looked := Looked(book, watch))
+                    try:
+                        await self._look(book, watch)
+                    except (tq.SubscriptionRejected, tq.AuthenticationFailed):
+                        pass  # it is over; another one may be had
+                    finally:
+                        seen.remove(looked)
+                await trio.sleep(2.0)
+
+    async def _look(self, book: tq.LiveBook, watch: LiveWatch) -> None:
+        while True:
+            watch.look(book)
+            self._tell(f"live {book.state} {book.best_bid} {book.best_ask}")
+            pause_s = self._chance.choice([0.0, 0.01, 0.1, 1.0, 7.0])
+            if book.state == "live":
+                await trio.sleep(pause_s)
+            else:
+                with trio.move_on_after(pause_s):
+                    await book.wait_ready()
 
     async def churn(self, stream: tq.Stream, menu: list[Choice], for_s: float) -> None:
         """Subscribe to something and give it up, again and again, for a while."""

@@ -46,6 +46,8 @@ class Flow:
         numbered: whether keys are numbers that go up: what comes out of order is then late, and may be left out.
         repeats: whether a message that is sent twice may come twice: the venue gives nothing to tell by.
         restated: whether the newest may come again after a ``Gap``: it says how things are now.
+        partial: whether a message may make no event, so that one that is missing proves nothing.
+        times: how many events that cannot be told apart one message may make.
     """
 
     kinds: tuple[str, ...]
@@ -55,6 +57,8 @@ class Flow:
     numbered: bool = False
     repeats: bool = False
     restated: bool = False
+    partial: bool = False
+    times: int = 1
 
 
 def items_of(flow: Flow, records: Records) -> list[Item]:

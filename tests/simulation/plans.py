@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import attrs
 
 import trioquotes as tq
-from tests.simulation.places import Choice, Place
+from tests.simulation.place import Choice, Place
 from trioquotes.simulator import faults as venue
 from trioquotes.simulator.faults import Fault
 from trioquotes.testing import (
@@ -24,7 +25,7 @@ from trioquotes.testing import (
     WorldFault,
 )
 
-__all__ = ["Ending", "Manner", "Plan", "Reader", "Script", "draw_plan", "draw_script"]
+__all__ = ["Ending", "Look", "Manner", "Plan", "Reader", "Script", "draw_plan", "draw_script"]
 
 Script: TypeAlias = tuple[Fault | WorldFault, ...]
 Manner: TypeAlias = Literal["fast", "slow", "stuck", "batches", "cancelled"]
@@ -58,6 +59,20 @@ class Reader:
 
 
 @attrs.frozen
+class Look:
+    """One who keeps a live book and looks at it.
+
+    Attributes:
+        choice: place of its topic in the menu.
+        start_s: when it begins; ``life_s`` for how long, ``None`` until the end.
+    """
+
+    choice: int
+    start_s: float
+    life_s: float | None
+
+
+@attrs.frozen
 class Plan:
     """One run.
 
@@ -71,6 +86,10 @@ class Plan:
         rate: actions of traders.
         looks_s: how often the figures are looked at.
         churners: how many consumers subscribe to something and give it up again, without a pause.
+        looks: those who look at live books.
+        tls: whether the venue is served with TLS.
+        provided: whether credentials come from a provider, and expire.
+        options: the venue's own, of the session.
     """
 
     keyed: bool
@@ -84,6 +103,10 @@ class Plan:
     rate: float
     looks_s: float
     churners: int
+    looks: tuple[Look, ...] = ()
+    tls: bool = False
+    provided: bool = False
+    options: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def draw_plan(place: Place, seed: int) -> Plan:
@@ -104,7 +127,26 @@ def draw_plan(place: Place, seed: int) -> Plan:
         readers=readers, storm_s=storm_s, calm_s=chance.uniform(5.0, 15.0), endings=tuple(endings),
         audited=chance.random() < 0.2, rate=place.rate * chance.choice([0.5, 1.0, 2.0]),
         looks_s=chance.uniform(1.0, 10.0), churners=chance.choice([0, 0, 0, 0, 2, 6]),
+        looks=_draw_looks(chance, menu, storm_s), tls=chance.random() < 0.1,
+        provided=keyed and chance.random() < 0.4,
+        options={name: chance.choice(values) for name, values in place.session_options.items()},
     )  # fmt: skip
+
+
+def _draw_looks(chance: random.Random, menu: list[Choice], storm_s: float) -> tuple[Look, ...]:
+    kept = [
+        number for number, choice in enumerate(menu) if isinstance(choice.topic, tq.Books | tq.OrderBooks)
+    ]
+    if not kept:
+        return ()
+    return tuple(
+        Look(
+            chance.choice(kept),
+            chance.uniform(0.0, storm_s),
+            chance.choice([None, chance.uniform(0.0, 40.0)]),
+        )
+        for _ in range(chance.choice([0, 0, 1, 2]))
+    )
 
 
 def _has_events(choice: Choice) -> bool:

@@ -11,6 +11,7 @@ Promise: TypeAlias = Literal[
     "no silent loss", "nothing twice", "order kept", "nothing invented", "lag is exact", "a book is right or says not",
     "no limit passed", "bounded queues", "bounded tasks", "back in time", "closed in time", "cancelled at once",
     "only wrong is called wrong", "documented errors only", "no secret shown", "everything live again", "ledger adds up",
+    "exact",
 ]  # fmt: skip
 
 PROMISES: dict[Promise, str] = {
@@ -30,7 +31,8 @@ PROMISES: dict[Promise, str] = {
     "documented errors only": "at most one exception leaves, and one that is documented",
     "no secret shown": "no secret in a repr, a log, an exception or statistics",
     "everything live again": "after the faults every topic is served, and every book right",
-    "ledger adds up": "every element of every frame has one disposition",
+    "ledger adds up": "no frame is without a disposition",
+    "exact": "figures have the digits of the frame that brought them",
 }
 """In words."""
 

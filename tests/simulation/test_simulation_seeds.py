@@ -20,13 +20,17 @@ def keeps_its_promises(case: Case) -> None:
     assert not outcome.failure, f"{case.command} repeats this:\n{outcome.failure}"
 
 
+LATER = [pytest.param(first, marks=pytest.mark.endurance) for first in range(A_TEST, FIXED, A_TEST)]
+
+
 @each
-@pytest.mark.parametrize("first", range(0, FIXED, A_TEST))
+@pytest.mark.parametrize("first", [0, *LATER])
 def test_every_promise_is_kept_with_seeds_known_before(venue: str, first: int) -> None:
     for seed in range(first, first + A_TEST):
         keeps_its_promises(Case(venue, seed))
 
 
+@pytest.mark.endurance
 @each
 def test_every_promise_is_kept_with_seeds_that_nobody_has_tried(venue: str) -> None:
     for _ in range(FRESH):

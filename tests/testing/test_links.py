@@ -99,7 +99,7 @@ def test_a_link_cut_at_any_byte_is_told(how: str, after_bytes: int) -> None:
     lost = [event for _, event in seen if isinstance(event, tq.Disconnected)]
     assert len(lost) == (after_bytes > 200)
     if lost:
-        assert ("Reset" in lost[0].reason) is (how == "reset")
+        assert ("reset" in lost[0].reason) is (how == "reset")
 
 
 def test_a_link_cut_in_time_is_told_at_once() -> None:

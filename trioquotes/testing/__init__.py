@@ -31,7 +31,7 @@ from trioquotes.testing.script import (
     script_to_json,
     split_script,
 )
-from trioquotes.testing.trace import Trace
+from trioquotes.testing.trace import Told, Trace
 from trioquotes.testing.world import EPOCH_NS, Served, World, open_world
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "StallLink",
     "StepClock",
     "SuspendMachine",
+    "Told",
     "Trace",
     "World",
     "WorldFault",

@@ -8,7 +8,7 @@ without state that can be written to JSON and read back, so that one that found 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -152,8 +152,8 @@ def split_script(script: Iterable[Fault | WorldFault]) -> tuple[list[Fault], lis
     venues: list[Fault] = []
     worlds: list[WorldFault] = []
     for fault in script:
-        if isinstance(fault, get_args(WorldFault)):
+        if isinstance(fault, WorldFault):
             worlds.append(fault)
         else:
-            venues.append(fault)  # type: ignore[arg-type]  # what is no fault of the world is one of the venue
+            venues.append(fault)
     return venues, worlds

@@ -7,7 +7,7 @@ import ssl
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, get_args
+from typing import Any
 
 import trio
 import trio.testing
@@ -62,7 +62,7 @@ class World:
         self.seed = seed
         self.links = 0
         faults = tuple(faults)
-        self._weather = Weather([fault for fault in faults if isinstance(fault, get_args(LinkFault))])
+        self._weather = Weather([fault for fault in faults if isinstance(fault, LinkFault)])
         self._random = random.Random(seed)  # noqa: S311  # decides a simulation, keeps no secret
         self._nursery = nursery
         self._ports: dict[int, Simulator[Any]] = {}

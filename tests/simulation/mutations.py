@@ -1,0 +1,176 @@
+"""Ways to break each promise of the house on purpose, as data: a simulation that misses one is worth nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+__all__ = ["HOUSE", "MUTATIONS", "HousePromise", "Mutation"]
+
+HousePromise: TypeAlias = Literal[
+    "no silent loss", "exact", "a book is right or says not", "bounded", "polite", "alive", "one ending", "nothing secret"
+]  # fmt: skip
+
+HOUSE: tuple[HousePromise, ...] = (
+    "no silent loss", "exact", "a book is right or says not", "bounded", "polite", "alive", "one ending", "nothing secret",
+)  # fmt: skip
+"""The promises that the package makes, in the order in which they are made."""
+
+
+@attrs.frozen
+class Mutation:
+    """One change of the source.
+
+    Attributes:
+        name: what is broken, as one would say it.
+        promise: that it breaks.
+        module: path below the package's folder.
+        old: text that stands there exactly once; ``new`` what is put in its place.
+        venues: whose seeds are to catch it.
+    """
+
+    name: str
+    promise: HousePromise
+    module: str
+    old: str
+    new: str
+    venues: tuple[str, ...]
+
+
+FEEDS, MAILBOX, BUDGET = "_protocol/feeds.py", "_runtime/mailbox.py", "_protocol/budget.py"
+KEEPER, LANE, SUPERVISOR = "_protocol/bookkeeper.py", "_protocol/lane.py", "_runtime/supervisor.py"
+
+MUTATIONS: tuple[Mutation, ...] = (
+    # 1
+    Mutation(
+        "a lost line leaves no gap", "no silent loss", FEEDS,
+        "            self.gap(gap_reason, notice.received_ns)\n", "            pass\n", ("upbit",),
+    ),
+    Mutation(
+        "what a slow reader missed is not said", "no silent loss", MAILBOX,
+        "        self.dropped += 1\n        self.unreported += 1\n", "        self.dropped += 1\n", ("coinbase",),
+    ),
+    Mutation(
+        "one too many is said to be dropped", "no silent loss", MAILBOX,
+        "            dropped=dropped,\n", "            dropped=dropped + 1,\n", ("coinbase",),
+    ),
+    Mutation(
+        "a hole in the trade ids is passed over", "no silent loss", "_protocol/sequence.py",
+        "        missed = 0 if last is None else trade_id - 1 - max(last, self._announced)\n", "        missed = 0\n",
+        ("coinbase",),
+    ),
+    Mutation(
+        "a frame that does not decode is swallowed", "no silent loss", LANE,
+        "        reason = _short(reason)\n        self.tally.malformed += elements\n        self.say(\n",
+        "        reason = _short(reason)\n        self.tally.malformed += elements\n        (lambda *_: None)(\n", ("upbit",),
+    ),
+    Mutation(
+        "what makes no event is not counted", "no silent loss", LANE,
+        '        """Elements that make no event."""\n        self.tally.ignored[reason] += elements\n',
+        '        """Elements that make no event."""\n', ("coinbase",),
+    ),
+    Mutation(
+        "a trade that comes twice is handed over twice", "no silent loss", "_protocol/sequence.py",
+        "                return DUPLICATE\n            return self._take(trade_id, sequence, RESTARTED)\n",
+        "                return OK\n            return self._take(trade_id, sequence, RESTARTED)\n", ("coinbase",),
+    ),
+    # 2
+    Mutation(
+        "a price passes through a float", "exact", "venues/coinbase/unify.py",
+        "            price=message.price,\n            size=message.size,\n",
+        "            price=type(message.price)(float(message.price)),\n            size=message.size,\n", ("coinbase",),
+    ),
+    Mutation(
+        "a size loses its last digits", "exact", "venues/upbit/unify.py",
+        "            size=message.trade_volume,\n", "            size=round(message.trade_volume, 4),\n", ("upbit",),
+    ),
+    # 3
+    Mutation(
+        "changes go on after a gap", "a book is right or says not", KEEPER,
+        "        self.book.invalidate(reason)\n        super().gap(", "        super().gap(", ("coinbase", "edgex"),
+    ),
+    Mutation(
+        "levels that left the window stay", "a book is right or says not", KEEPER,
+        "        if not lost_bids and not lost_asks:\n", "        if lost_bids or lost_asks or True:\n", ("edgex",),
+    ),
+    Mutation(
+        "a hole in the versions is passed over", "a book is right or says not", "venues/edgex/chain.py",
+        "        if ahead > 1:\n            return True\n", "        if ahead > 1:\n            return False\n", ("edgex",),
+    ),
+    Mutation(
+        "who lagged is not caught up", "a book is right or says not", MAILBOX,
+        "            subscription.on_drained()\n", "            pass\n", ("upbit", "coinbase"),
+    ),
+    # 4
+    Mutation(
+        "a queue takes one more than its bound", "bounded", MAILBOX,
+        "        if len(self.queue) >= self.buffer or (\n", "        if len(self.queue) > self.buffer or (\n", ("zonda",),
+    ),
+    Mutation(
+        "an attempt to connect may take for ever", "bounded", "_runtime/transport.py",
+        "        with trio.CancelScope(deadline=deadline):\n", "        with trio.CancelScope():\n", ("upbit",),
+    ),
+    Mutation(
+        "a frame may take for ever", "bounded", "_runtime/wire.py",
+        "            with trio.move_on_after(max(0.0, self._stall_left_s)):\n", "            with trio.CancelScope():\n",
+        ("upbit", "edgex"),
+    ),
+    # 5
+    Mutation(
+        "the window is shorter than the venue's", "polite", BUDGET,
+        "        self._span_s = budget.window_s + slack_s(budget.window_s)\n", "        self._span_s = budget.window_s * 0.6\n",
+        ("upbit",),
+    ),
+    Mutation(
+        "the count is off by one", "polite", BUDGET,
+        "        surplus = self.used(now_s) + number - limit\n", "        surplus = self.used(now_s) + number - limit - 3\n",
+        ("upbit",),
+    ),
+    Mutation(
+        "connects are not charged", "polite", SUPERVISOR,
+        '        charge = await charged(allowance, {"connect": 1})\n', "        charge = await charged(allowance, {})\n",
+        ("darwinex",),
+    ),
+    Mutation(
+        "nothing is kept back for pings", "polite", BUDGET,
+        "                limit = log.budget.count - (0 if control else log.budget.reserve)\n",
+        "                limit = log.budget.count\n", ("upbit", "darwinex"),
+    ),
+    # 6
+    Mutation(
+        "the venue's pings are not answered", "alive", LANE,
+        "        self.replies.append(frame)\n", "        del frame\n", ("edgex",),
+    ),
+    Mutation(
+        "a line that is dead is never found so", "alive", "_protocol/liveness.py",
+        "        if now_s >= self._asked_s + self._answer_s:\n", "        if now_s >= self._asked_s + 1000 * self._answer_s:\n",
+        ("upbit", "zonda"),
+    ),
+    # 7
+    Mutation(
+        "leaving waits for as long as the peer likes", "one ending", "_runtime/transport.py",
+        "trio.current_time() + self._target.close_timeout_s\n", "trio.current_time() + 60.0\n", ("upbit", "coinbase"),
+    ),
+    Mutation(
+        "cancelling loses what was taken out of the queue", "one ending", "_runtime/channel.py",
+        "                return self.receive_nowait()\n",
+        "                event = self.receive_nowait()\n                await trio.lowlevel.checkpoint()\n                return event\n",
+        ("coinbase", "upbit"),
+    ),
+    Mutation(
+        "the user's own exception is replaced", "one ending", "_runtime/session.py",
+        "        raise body_error\n", "        raise RuntimeError from body_error\n", ("zonda",),
+    ),
+    # 8
+    Mutation(
+        "a secret shows in its repr", "nothing secret", "credentials.py",
+        "        return \"Secret('***')\"\n", '        return f"Secret({self._text!r})"\n', ("upbit",),
+    ),
+    Mutation(
+        "what cannot be sent is shown with its headers", "nothing secret", "_runtime/transport.py",
+        'reason = f"the peer answered {answer.status} instead of switching to WebSocket"\n',
+        'reason = f"the peer answered {answer.status} to {self._target.handshake.headers}"\n', ("darwinex",),
+    ),
+)  # fmt: skip
+"""All of them; see ``mutants`` for how they are tried."""

@@ -1,0 +1,52 @@
+"""What simulations found, as small programs of their own."""
+
+from __future__ import annotations
+
+import trio
+
+import trioquotes as tq
+from tests.simulation.places import PLACES
+from trioquotes.testing import World, run_world
+
+
+def test_credentials_are_asked_for_anew_where_the_budget_made_the_connect_wait() -> None:
+    place = PLACES["darwinex"]
+    asked_s: list[float] = []
+
+    async def provider() -> tq.Credentials:
+        await trio.lowlevel.checkpoint()
+        asked_s.append(trio.current_time())
+        return place.key
+
+    async def main(world: World) -> list[float]:
+        served = world.serve(place.simulator(seed=1, wall_ns=world.wall_ns))
+        budgets = tq.Budgets()
+
+        async def use() -> None:
+            async with world.session(
+                served, tq.Quotes("DWC.4.20"), credentials=provider, budgets=budgets, connect_timeout_s=100.0
+            ):
+                await trio.sleep(120)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(use)
+        return [seen.time_s for seen in served.simulator.records.connects]
+
+    first_s, _, third_s = run_world(main, seed=1, deadline_s=600)
+    assert third_s >= first_s + 60
+    assert any(third_s - 1 < time_s <= third_s for time_s in asked_s)
+
+
+def test_a_line_on_which_nothing_was_ever_asked_is_left_before_the_venue_minds() -> None:
+    async def main(world: World) -> list[str]:
+        place = PLACES["coinbase"]
+        served = world.serve(place.simulator(seed=1, wall_ns=world.wall_ns))
+        async with world.session(served) as stream:
+            for _ in range(20):
+                with trio.move_on_after(0.0):
+                    await stream.subscribe(tq.Trades("BTC-USD"))
+                await trio.sleep(10.0)
+        return [breach.limit for breach in served.simulator.records.breaches]
+
+    assert run_world(main, seed=1, deadline_s=600) == []
