@@ -189,6 +189,32 @@ NUMERIC = st.text(st.sampled_from("0123456789._+-eE NaInfsy"), max_size=12) | st
 )
 
 
+NUMBER_WORDS = st.sampled_from(["nan", "snan", "inf", "infinity", "e", ""])
+GLUE = st.text(st.sampled_from("_ 0123456789+-."), max_size=2)
+
+
+@st.composite
+def odd_numbers(draw: st.DrawFn) -> str:
+    """Words that mean numbers, in any case, with whatever may stand between their letters."""
+    letters = draw(NUMBER_WORDS)
+    cased = [letter.upper() if draw(st.booleans()) else letter for letter in letters]
+    return draw(GLUE) + "".join(letter + draw(GLUE) for letter in cased)
+
+
+@given(odd_numbers(), st.sampled_from(['{{"a":"{}"}}', '["{}"]', '{{"e":["state","{}"],"sa":1}}', '"{}"']))
+@example("s_N_a_N_1_2", '"{}"')
+@example("_-I_n_F_i_N_i_T_y_", '"{}"')
+@example("1_e_5", '"{}"')
+@example(" 1", '"{}"')
+def test_every_word_that_means_a_number_is_looked_at(text: str, form: str) -> None:
+    try:
+        Decimal(text)
+    except InvalidOperation:
+        return
+    plain = not set(text) - set("0123456789.+-")
+    assert plain or suspicious(form.format(text).encode())
+
+
 @given(NUMERIC, st.sampled_from(['{{"a":"{}"}}', '["{}"]', '{{"e":["x","{}"],"b":1}}', '"{}"']))
 @example("1e65", '"{}"')
 @example("1e_6", '["{}"]')
@@ -216,6 +242,8 @@ def test_no_suspicion_means_that_every_literal_is_sane(number: int | Decimal) ->
         b'{"type":"match","trade_id":1,"maker_order_id":"f07e510f-4edf-469d-b844-4f670f1e93f1","price":"80691.53"}',
         b'{"volume_24h":"10973.39542777","side":"sell","time":"2026-09-04T00:21:02.905270Z"}',
         b'{"changes":[["buy","80688.08","0.59153273"],["sell","80745.16","0.00"]]}',
+        b'{"rate":"246401.02","state":{"ra":"246401.02","ca":"0.0123","sa":"0.0123","pa":"0.0123","co":1}}',
+        b'{"a":"1","n":"2","sn":"3","in":"4","fin":"5","tiny":"6","easy":"7","ninety":"8","":"9"}',
     ],
 )
 def test_usual_frames_are_not_looked_at_twice(frame: bytes) -> None:

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioquotes._protocol.liveness import Beats, Silence, Watch
+from trioquotes._protocol.liveness import AGAIN, Beats, Silence, Watch
 
 
 def eighths(least: int, most: int) -> st.SearchStrategy[float]:
@@ -85,7 +85,7 @@ def test_each_beat_is_watched_by_itself() -> None:
     assert beats.check(7.0) == [Silence("B", 5.0)]
     assert beats.check(7.0) == []
     assert beats.check(9.0) == [Silence("A", 5.0)]
-    assert beats.deadline() == math.inf
+    assert beats.deadline() == 22.0
 
 
 def test_beat_that_comes_back_is_watched_again() -> None:
@@ -95,6 +95,32 @@ def test_beat_that_comes_back_is_watched_again() -> None:
     beats.heard("A", 8.0)
     assert beats.deadline() == 13.0
     assert beats.check(13.0) == [Silence("A", 5.0)]
+
+
+def test_silence_is_said_again_when_it_has_grown_by_the_factor() -> None:
+    beats: Beats[str] = Beats(5.0)
+    beats.expect("A", 0.0)
+    said = []
+    now_s = 0.0
+    while now_s < 3600.0:
+        now_s = beats.deadline()
+        said += [silence.silent_s for silence in beats.check(now_s)]
+    assert said == [5.0, 20.0, 80.0, 320.0, 1280.0, 5120.0]
+    while now_s < 10 * 86_400.0:
+        now_s = beats.deadline()
+        said += [silence.silent_s for silence in beats.check(now_s)]
+    assert said[6:9] == [20480.0, 81920.0, 81920.0 + 86_400.0]
+    assert len(said) == 18
+
+
+def test_what_was_heard_long_ago_is_no_news() -> None:
+    beats: Beats[str] = Beats(5.0)
+    beats.expect("A", 10.0)
+    beats.heard("A", -math.inf)
+    assert beats.check(15.0) == [Silence("A", 5.0)]
+    beats.heard("A", 9.0)
+    assert beats.check(16.0) == []
+    assert beats.deadline() == 30.0
 
 
 def test_beat_that_is_not_expected_is_nothing() -> None:
@@ -121,10 +147,12 @@ def test_expecting_again_changes_nothing() -> None:
         max_size=60,
     )
 )
-def test_every_silence_is_found_at_its_time_and_once(script: list[tuple[str, int, float]]) -> None:
+def test_every_silence_is_found_at_its_time_and_again_when_it_has_grown(
+    script: list[tuple[str, int, float]],
+) -> None:
     beats: Beats[int] = Beats(5.0)
     last: dict[int, float] = {}
-    told: set[int] = set()
+    told: dict[int, float] = {}
     now_s = 0.0
     for what, key, wait_s in script:
         now_s += wait_s
@@ -134,16 +162,20 @@ def test_every_silence_is_found_at_its_time_and_once(script: list[tuple[str, int
         elif what == "forget":
             beats.forget(key)
             last.pop(key, None)
-            told.discard(key)
+            told.pop(key, None)
         elif what == "heard":
             beats.heard(key, now_s)
             if key in last:
                 last[key] = now_s
-                told.discard(key)
+                told.pop(key, None)
         else:
-            due = {k for k, at_s in last.items() if k not in told and now_s >= at_s + 5.0}
-            assert {silence.key for silence in beats.check(now_s)} == due
+            due = {
+                k: now_s - at_s
+                for k, at_s in last.items()
+                if now_s - at_s >= told.get(k, 5.0 / AGAIN) * AGAIN
+            }
+            assert dict(beats.check(now_s)) == due
             told |= due
             assert beats.deadline() > now_s
-        waiting = [at_s + 5.0 for k, at_s in last.items() if k not in told]
+        waiting = [at_s + told.get(k, 5.0 / AGAIN) * AGAIN for k, at_s in last.items()]
         assert beats.deadline() <= min(waiting, default=math.inf)

@@ -57,6 +57,9 @@ def test_server_that_asks_for_patience_gets_it() -> None:
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30", "date": NOW}, None),
         ({"retry-after": "٣"}, None),
+        ({"retry-after": "3", "date": "Wed, 21 Oct 2015 07:9223372036854775807:00 GMT"}, 3.0),
+        ({"retry-after": "soon", "date": "Wed, 21 Oct 2015 07:9223372036854775807:00 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 07 07:00:18446744073709551616 GMT", "date": NOW}, None),
     ],
 )
 def test_retry_after_is_read_in_both_forms_or_not_at_all(

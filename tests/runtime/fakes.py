@@ -46,10 +46,11 @@ from trioquotes.topics import Books, Depths, Quotes, Topic, Trades
 
 
 class Tick(WireMessage, frozen=True, kw_only=True, tag_field="t", tag="tick"):
-    """A trade of the toy venue: ``{"t":"tick","i":"A","p":"1.5"}``."""
+    """A trade of the toy venue: ``{"t":"tick","i":"A","p":"1.5"}``, with ``at`` the time of it."""
 
     i: str
     p: Decimal
+    at: int | None = None
 
 
 class Levels(WireMessage, frozen=True, kw_only=True, tag_field="t", tag="book"):
@@ -84,6 +85,7 @@ def _trade(message: WireMessage, at: Receipt) -> Event | Skip:
     return Trade(
         venue="toy",
         instrument=message.i,
+        venue_time_ns=message.at,
         received_ns=at.received_ns,
         raw=at.raw,
         price=message.p,
@@ -133,8 +135,11 @@ class ToyProtocol:
         self.beat_at_s = float("inf")
         self.pinged = False
         self.replace = ""
+        self.opened_ns = 0
+        self.fetching: dict[int, WireChannel] = {}
 
     def handshake(self, stamp: Stamp) -> Handshake:
+        self.opened_ns = stamp.wall_ns
         if self.venue.beat_s:
             self.beat_at_s = stamp.monotonic_s + self.venue.beat_s
         return Handshake(url="ws://127.0.0.1/toy")
@@ -166,6 +171,8 @@ class ToyProtocol:
 
     def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
         self.next_id += 1
+        if isinstance(effect, Fetch):
+            (self.fetching[effect.id],) = effect.asks
 
     def receive(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
         if self.venue.beat_s:
@@ -204,14 +211,19 @@ class ToyProtocol:
             out.reply(b'{"do":"pong"}')
 
     def fetched(self, request_id: int, reply: Reply | Failure, stamp: Stamp, out: Sink) -> None:
-        channel = WireChannel("fetched", "A")
-        if isinstance(reply, Reply):
-            out.ignored("fetched")
+        channel = self.fetching.pop(request_id)
+        if isinstance(reply, Failure):
+            out.rejected(channel, reply.reason, "timeout" if reply.status == 429 else "refused")
+            return
+        out.ignored("fetched")
+        if reply.status == 200:
             out.confirmed([channel])
         else:
-            out.rejected(channel, reply.reason)
+            out.rejected(channel, f"HTTP {reply.status}", "timeout")
 
     def pong(self, stamp: Stamp, out: Sink) -> None:
+        if not self.venue.beat_s:
+            return
         self.beat_at_s = stamp.monotonic_s + self.venue.beat_s
         self.pinged = False
 
@@ -319,8 +331,8 @@ class FakeLine:
         """One socket read's worth of frames."""
         self._to_client.send_nowait(Batch(list(frames), 0))
 
-    def pong(self) -> None:
-        self._to_client.send_nowait(Batch([], 1))
+    def pong(self, round_trip_s: float | None = None) -> None:
+        self._to_client.send_nowait(Batch([], 1, round_trip_s))
 
     def drop(self) -> None:
         """The peer vanishes."""
@@ -353,6 +365,7 @@ class FakeConnector:
         self.connects_s: list[float] = []
         self.open_lines: list[FakeLine] = []
         self.fetch_reply: Reply | Failure = Reply(200)
+        self.fetches_s: list[float] = []
         self.hang = False
         self._auto_ack = auto_ack
 
@@ -380,6 +393,7 @@ class FakeConnector:
     async def fetch(
         self, request: HttpRequest, *, timeout_s: float, ssl_context: ssl.SSLContext | None
     ) -> Reply:
+        self.fetches_s.append(trio.current_time())
         await trio.sleep(0.1)
         if isinstance(self.fetch_reply, Failure):
             raise LineFailed(self.fetch_reply)
@@ -406,8 +420,8 @@ def note(what: str, instrument: str = "A", channel: str = "ticks") -> bytes:
     return msgspec.json.encode({"t": "note", "what": what, "i": instrument, "c": channel})
 
 
-def tick(price: int | str, instrument: str = "A") -> bytes:
-    return msgspec.json.encode({"t": "tick", "i": instrument, "p": str(price)})
+def tick(price: int | str, instrument: str = "A", at: int | None = None) -> bytes:
+    return msgspec.json.encode({"t": "tick", "i": instrument, "p": str(price), "at": at})
 
 
 def book(

@@ -91,6 +91,8 @@ async def test_a_closed_book_shows_nothing_and_its_topic_is_withdrawn(
 ) -> None:
     async with opened(ToyVenue(), tq.Trades("A")) as (stream, _, line):
         async with stream.book("A") as kept:
+            while b'"books"' not in await line.heard.receive():
+                pass  # what was never asked for is not withdrawn
             line.say(WHOLE)
             await kept.wait_ready()
         assert (kept.state, kept.reason, kept.best_bid) == ("broken", "the book was closed", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from functools import partial
@@ -95,10 +96,50 @@ def test_reason_is_the_one_at_the_bottom() -> None:
     bottom = ConnectionResetError(104, "Connection reset by peer")
     middle = trio.BrokenResourceError("socket connection broken")
     middle.__cause__ = bottom
-    assert describe(middle) == "ConnectionResetError: [Errno 104] Connection reset by peer"
+    assert describe(middle) == "connection reset by the peer"
     assert describe(trio.BrokenResourceError()) == "BrokenResourceError"
     assert len(describe(OSError("x" * 10_000))) < 300
     assert describe(ssl.SSLError("record layer failure")) == "SSLError: ('record layer failure',)"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "nothing listens there"),
+        (ConnectionRefusedError("made up"), "nothing listens there"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "connection reset by the peer"),
+        (
+            BrokenPipeError(errno.EPIPE, "Broken pipe"),
+            "the peer closed the connection while it was written to",
+        ),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "the peer stopped answering"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "no network leads there"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no route to the host"),
+        (OSError(errno.EMFILE, "Too many open files"), "this program has too many files and sockets open"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "no such host"),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+            "the host's name cannot be looked up now: the name server does not answer",
+        ),
+        (socket.gaierror(-99, "odd"), "the host's name cannot be looked up: odd"),
+        (OSError(errno.EIO, "Input/output error"), "OSError: Input/output error"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_errors_of_the_network_are_said_in_words(error: OSError, words: str) -> None:
+    assert describe(error) == words
+
+
+def test_errors_of_several_addresses_are_said_once_each() -> None:
+    refused = [ConnectionRefusedError(errno.ECONNREFUSED, f"Connection refused {n}") for n in range(2)]
+    unreachable = OSError(errno.ENETUNREACH, "Network is unreachable")
+    failed = OSError("all attempts to connect failed")
+    failed.__cause__ = ExceptionGroup("attempts", [*refused, unreachable])
+    assert describe(failed) == "no network leads there; nothing listens there"
+    there = Address(True, "example.com", 443, "example.com", "/?signature=secret")
+    assert describe(refused[0], there) == "example.com:443: nothing listens there"
+    assert describe(socket.gaierror(socket.EAI_NONAME, "unknown"), there) == "example.com: no such host"
+    assert describe(ssl.SSLError("odd"), there) == "SSLError: ('odd',)"
 
 
 async def test_closing_now_hides_no_error_behind_a_cancellation() -> None:

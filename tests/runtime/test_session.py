@@ -13,6 +13,7 @@ import trio.testing
 import trioquotes as tq
 from tests.runtime.fakes import FakeConnector, FakeLine, Fetched, Ticks, ToyVenue, ack, book, note, tick
 from trioquotes._protocol.effects import Budget, Failure, Reply
+from trioquotes._runtime.connector import Target
 
 DEADLINE_S = 3600
 
@@ -443,6 +444,95 @@ async def test_a_providers_refusal_is_final_and_its_lost_line_is_not(
             provider = Provider(tq.AuthenticationFailed("invalid_grant"))
             async with session(ToyVenue(), connector, tq.Trades("A"), credentials=provider):
                 raise AssertionError("entered")
+
+
+@pytest.mark.parametrize("status", [401, 400])
+async def test_refused_credentials_are_renewed_once_and_then_fatal(
+    status: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    refusal = Failure("handshake", "unauthorized", status=status)
+    connector = FakeConnector(auto_ack=True)
+    connector.failures = [refusal]
+    provider, venue = Provider(), ToyVenue()
+    with trio.fail_after(DEADLINE_S), pytest.raises(tq.AuthenticationFailed, match="says no"):
+        async with session(venue, connector, tq.Trades("A"), credentials=provider) as stream:
+            line = await connector.accept()
+            assert [protocol.secrets for protocol in venue.protocols] == [
+                tq.BearerToken("token 0"),
+                tq.BearerToken("token 1"),
+            ]
+            line.say(tick(1))
+            await trio.testing.wait_all_tasks_blocked()
+            connector.failures = [refusal]
+            line.drop()  # what served may be renewed again
+            line = await connector.accept()
+            connector.failures = [refusal, refusal]
+            line.say(tick(2))
+            await trio.testing.wait_all_tasks_blocked()
+            line.drop()
+            async for _ in stream:
+                pass
+    assert len(provider.refusals) == 3
+    assert len(connector.connects_s) == 6
+
+
+async def test_requests_connects_and_rest_of_all_sessions_share_one_window(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    limits = (Budget("all", 6, 30.0, "ip", frozenset({"connect", "send", "ping", "rest"})),)
+    budgets = tq.Budgets()
+    spent_s: list[float] = []
+
+    class Counting(FakeConnector):
+        @asynccontextmanager
+        async def line(self, target: Target) -> AsyncIterator[FakeLine]:
+            spent_s.append(trio.current_time())
+            async with super().line(target) as line:
+                send = line.send
+
+                async def counted(frame: bytes) -> None:
+                    spent_s.append(trio.current_time())
+                    await send(frame)
+
+                line.send = counted  # type: ignore[method-assign]  # looked on
+                yield line
+
+    connectors = [Counting(auto_ack=True) for _ in range(3)]
+
+    async def run(connector: Counting) -> None:
+        topics = tq.Trades("A"), tq.Trades("B"), Fetched("A"), tq.Trades("SOLO")
+        made = session(ToyVenue(budgets=limits), connector, *topics, budgets=budgets, connect_timeout_s=600.0)
+        async with made:
+            for line in list(connector.open_lines):
+                line.drop()
+            await trio.sleep(120)
+
+    with trio.fail_after(DEADLINE_S):
+        async with trio.open_nursery() as nursery:
+            for connector in connectors:
+                nursery.start_soon(run, connector)
+    every = sorted(spent_s + [at_s for connector in connectors for at_s in connector.fetches_s])
+    assert len(every) >= 3 * 6
+    assert max(sum(1 for b in every if a <= b <= a + 30.0) for a in every) <= 6
+
+
+async def test_connects_to_a_server_that_flaps_are_jittered(autojump_clock: trio.testing.MockClock) -> None:
+    waits: list[list[float]] = []
+    for _ in range(2):
+        async with opened(ToyVenue(), tq.Trades("A")) as (stream, connector, line):
+            line.say(tick(1))
+            line.drop()
+            with trio.move_on_after(1200):
+                while True:
+                    flapping = await connector.accept()
+                    flapping.say(tick(1))
+                    flapping.drop()
+            times_s = connector.connects_s
+            assert max(sum(1 for b in times_s if a <= b <= a + 60) for a in times_s) <= 20
+            assert stream.statistics().lanes[0].reconnects == len(times_s) - 1
+            waits.append([round(b - a, 3) for a, b in itertools.pairwise(times_s)])
+    assert len(set(waits[0])) > len(waits[0]) * 0.9, "no two waits alike"
+    assert waits[0][:5] != waits[1][:5], "nor two sessions"
 
 
 async def test_renewal_without_a_provider_is_fatal(autojump_clock: trio.testing.MockClock) -> None:

@@ -120,12 +120,13 @@ async def test_pongs_are_counted_and_wake_the_receiver(
         async with connected(connector_type, script) as (line, _):
             await line.ping()
             await line.ping()
-            assert await line.receive() == Batch([], 1)
-            assert await line.receive() == Batch([], 1)
+            assert await line.receive() == Batch([], 1, 1.0)
+            assert await line.receive() == Batch([], 1, 2.0)
             frames: list[bytes] = []
             pongs = 0
             while len(frames) < 2:
                 batch = await line.receive()
+                assert batch.round_trip_s is None, "nobody asked for that pong"
                 frames += batch.frames
                 pongs += batch.pongs
             assert (frames, pongs) == ([b"a", b"b"], 1)

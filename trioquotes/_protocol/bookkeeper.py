@@ -260,6 +260,7 @@ class ServedBook(KeptFeed[B]):
 
     def hand_over_change(self, change: _AnyChange) -> None:
         """To every subscriber that follows."""
+        self.lag.saw(change)
         for outlet in self.outlets:
             if outlet.lagging:
                 outlet.passed()
@@ -302,6 +303,7 @@ class BookFeed(ServedBook[OrderBook], PriceFeed):
     def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
         """Hand it over."""
         self._last = snapshot
+        self.lag.saw(snapshot)
         self.hand_over_snapshot(snapshot, weight_bytes)
 
     def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
@@ -350,6 +352,7 @@ class ViewFeed(PriceFeed):
         """Hand the present view over."""
         self._shown = self.seen()
         view = self.view(cause.received_ns, cause)
+        self.lag.saw(view)
         for outlet in self.outlets:
             outlet.push(view, EVENT_BYTES)
 

@@ -64,7 +64,7 @@ class BudgetStatistics:
         slack_s: by how much the kept window is longer.
         used: how many count at this moment, unsettled ones included.
         unsettled: how many of them are still on their way.
-        next_free_s: seconds until one more may be spent, the reserve included; as :meth:`Allowance.delay_s`.
+        next_free_s: seconds until one more may be spent, the reserve included; 0 while something is free.
     """
 
     venue: str
@@ -76,6 +76,11 @@ class BudgetStatistics:
     used: int
     unsettled: int
     next_free_s: float
+
+    @property
+    def free(self) -> int:
+        """How many more may be spent at this moment, the reserve included."""
+        return self.count - self.used
 
 
 @attrs.define
@@ -165,19 +170,36 @@ class Allowance:
         connection: what it was made for, as given.
     """
 
-    __slots__ = ("__weakref__", "_clock", "_logs", "connection")
+    __slots__ = ("__weakref__", "_clock", "_logs", "_pauses", "_venue", "connection")
 
-    def __init__(self, clock: _Clock, logs: tuple[_Log, ...], connection: object) -> None:
+    def __init__(
+        self, clock: _Clock, logs: tuple[_Log, ...], pauses: dict[str, float], venue: str, connection: object
+    ) -> None:
         self._clock = clock
         self._logs = logs
+        self._pauses = pauses
+        self._venue = venue
         self.connection = connection
+
+    def pause_rest(self, until_s: float) -> None:
+        """The venue's REST asked to be left alone until then, by whichever request: nobody who shares it may ask.
+
+        Args:
+            until_s: monotonic seconds; an earlier time than one said before changes nothing.
+        """
+        self._pauses[self._venue] = max(until_s, self._pauses.get(self._venue, -math.inf))
+
+    def rest_pause_s(self, now_s: float) -> float:
+        """Seconds for which the venue's REST is still to be left alone; 0.0 for none."""
+        return max(self._pauses.get(self._venue, now_s) - now_s, 0.0)
 
     def delay_s(self, cost: Mapping[ChargeKind, int], now_s: float, *, control: bool = False) -> float:
         """How long to wait until all of the cost may be spent at once.
 
         Right if nobody else spends meanwhile and nothing is on its way, else too short, never too long:
         ask again after waiting. There must be no checkpoint between an answer of zero and the charge.
-        What is no control frame leaves the last ``reserve`` places free, whatever took the others.
+        What is no control frame leaves the last ``reserve`` places free, whatever took the others. Where the
+        venue's REST asked to be left alone, what is charged as ``rest`` waits for that too.
 
         Args:
             cost: how many of each kind; a kind that no budget counts is free.
@@ -191,7 +213,7 @@ class Allowance:
             UsageError: the cost can never fit, or time went backwards.
         """
         self._clock.check(now_s)
-        delays_s = [0.0]
+        delays_s = [self.rest_pause_s(now_s) if cost.get("rest") else 0.0]
         for log in self._logs:
             number = log.cost(cost)
             if number:
@@ -248,6 +270,7 @@ class Budgets:
     def __init__(self) -> None:
         self._clock = _Clock()
         self._logs: dict[tuple[str, str, str], _Log] = {}
+        self._pauses: dict[str, float] = {}  # until when the REST of each venue is to be left alone
 
     def __repr__(self) -> str:
         return f"<Budgets: {len(self._logs)} shared>"
@@ -274,7 +297,7 @@ class Budgets:
             raise UsageError(f"{venue} has two budgets of one name")
         self._forget_idle()
         logs = tuple(self._log(venue, budget, identity) for budget in budgets)
-        allowance = Allowance(self._clock, logs, connection)
+        allowance = Allowance(self._clock, logs, self._pauses, venue, connection)
         for log in logs:
             log.holders.add(allowance)
         return allowance
@@ -287,6 +310,18 @@ class Budgets:
         """
         self._clock.check(now_s)
         return _statistics(self._logs.values(), now_s)
+
+    def of(self, venue: str, identity: str, now_s: float) -> tuple[BudgetStatistics, ...]:
+        """The shared budgets of a venue that a connection of that account draws from, in order of first use.
+
+        Raises:
+            UsageError: time went backwards.
+        """
+        self._clock.check(now_s)
+        logs = [
+            log for (name, _, owner), log in self._logs.items() if name == venue and owner in ("", identity)
+        ]
+        return _statistics(logs, now_s)
 
     def _log(self, venue: str, budget: Budget, identity: str) -> _Log:
         if budget.count < 1 or not 0 < budget.window_s < math.inf or not 0 <= budget.reserve <= budget.count:

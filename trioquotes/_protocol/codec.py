@@ -79,14 +79,25 @@ def _classes() -> bytes:
     table = bytearray(b"x" * 256)
     for char in b'":,[]{}':
         table[char] = char
-    for char in b"_ eEnNaAiIfFtTyYsS":  # blanks, and the letters of exponents, of NaN and of Infinity
+    for char in b"_ \t\r\neEnNaAiIfFtTyYsS":  # blanks, and the letters of exponents, of NaN and of Infinity
         table[char] = ord("_")
     return bytes(table)
 
 
+def _letters() -> bytes:
+    """The same classes, with the letters told apart, in lower case: ``_`` stays for blanks and underscores alone."""
+    table = bytearray(_classes())
+    for char in b"eEnNaAiIfFtTyYsS":
+        table[char] = ord(chr(char).lower())
+    return bytes(table)
+
+
 _CLASSES = _classes()
+_LETTERS = _letters()
 _PLAIN = b"0123456789.+-"
 _ODD_TEXT = re.compile(rb'"_+"')
+# What is left, without its digits, of a number with an exponent, of NaN and of Infinity: underscores may stand anywhere.
+_ODD_WORD = re.compile(rb'"_*(?:_|e_*|(?:s_*)?n_*a_*n_*|i_*n_*f_*(?:i_*n_*i_*t_*y_*)?)"')
 _ODD_LITERAL = re.compile(rb"[:,\[]_+[,\]}]")
 _LITERAL_END = re.compile(rb"_[,\]}]")  # rare, and so found to be absent in half the time
 _DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
@@ -98,8 +109,8 @@ def suspicious(frame: bytes, *, literals: bool = False) -> bool:
     """Whether the frame may hold a text that ``Decimal`` takes and that is not a plain number of sane size.
 
     Plain digits are deleted first: what is left of a plain number is empty, so a quoted text left with
-    nothing but blanks, underscores and the letters of exponents and of NaN stands out. A yes costs a
-    second look, a no is certain.
+    nothing but blanks, underscores and the letters of exponents and of NaN stands out; where one does, such as
+    ``"state"``, its letters are looked at too. A yes costs a second look, a no is certain.
 
     Args:
         frame: the JSON text.
@@ -109,7 +120,10 @@ def suspicious(frame: bytes, *, literals: bool = False) -> bool:
         return True
     rest = frame.translate(_CLASSES, _PLAIN)
     if _ODD_TEXT.search(rest) is not None:
-        return True
+        letters = frame.translate(_LETTERS, _PLAIN)
+        for odd in _ODD_TEXT.finditer(rest):
+            if _ODD_WORD.match(letters, odd.start()) is not None:
+                return True
     if literals and (
         (_LITERAL_END.search(rest) is not None and _ODD_LITERAL.search(rest) is not None)
         or not rest.strip(b"_")

@@ -144,6 +144,9 @@ class Sink(Protocol):
     def ping(self) -> None:
         """A WebSocket ping; its pong comes back through ``VenueProtocol.pong``."""
 
+    def round_trip(self, seconds: float) -> None:
+        """The answer to a ping in the venue's own dialect came so long after it; WebSocket pings are measured already."""
+
     def lost(self, reason: str) -> None:
         """The line is dead, or nothing on it can be trusted any more: give it up and connect again."""
 

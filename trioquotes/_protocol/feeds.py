@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 
 from trioquotes._protocol.effects import Receipt, Serving, Skip, Unify, WireChannel
 from trioquotes._protocol.outlet import Outlet
+from trioquotes._protocol.timing import Lag
 from trioquotes.errors import TrioquotesError
 from trioquotes.events import Connected, Disconnected, Event, Gap, Notice, WireMessage
 from trioquotes.topics import Topic
@@ -55,6 +56,7 @@ class Feed(ABC):
         self.unconfirmed = set(serving.channels)
         self.served = False  # confirmed, or something came: from then on a lost line leaves a gap
         self.ended: TrioquotesError | None = None
+        self.lag = Lag()
 
     def join(self, outlet: Outlet, now_ns: int) -> None:
         """A subscriber comes."""
@@ -80,6 +82,9 @@ class Feed(ABC):
     def asks_for_snapshot(self) -> bool:
         """Whether its snapshot is still to come and comes only when it is asked for."""
         return self.serving.fetched and self.awaits_snapshot
+
+    def came_late(self, last: WireMessage) -> None:  # noqa: B027  # most feeds can use every snapshot
+        """Messages of one of its channels went by before this feed was there, up to this one."""
 
     @abstractmethod
     def take(self, message: WireMessage, up: Upstream) -> str | None:
@@ -152,6 +157,7 @@ class NativeFeed(Feed):
         if receipt.raw is not None:
             force_setattr(message, "raw", receipt.raw)
         weight_bytes = EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes
+        self.lag.saw(message)
         for outlet in self.outlets:
             outlet.push(message, weight_bytes)
         return None
@@ -181,10 +187,12 @@ class EventFeed(Feed):
         if isinstance(made, Skip):
             return made.reason
         if not isinstance(made, tuple):
+            self.lag.saw(made)
             for outlet in self.outlets:
                 outlet.push(made, EVENT_BYTES)
             return None
         for event in made:
+            self.lag.saw(event)
             for outlet in self.outlets:
                 outlet.push(event, EVENT_BYTES)
         return None if made else "empty"

@@ -46,13 +46,13 @@ class Split(NamedTuple):
 
     Attributes:
         frames: payloads of whole data messages, oldest first; text is valid UTF-8.
-        pongs: how many pongs came.
+        pongs: payloads of the pongs that came, oldest first.
         controls: the pings and the close frame as they came, oldest first: they call for an answer.
         end: set once, with the piece of input that ended the reading.
     """
 
     frames: list[bytes]
-    pongs: int
+    pongs: list[bytes]
     controls: list[bytes]
     end: End | None
 
@@ -88,7 +88,7 @@ class FrameSplitter:
         self._decoder: codecs.IncrementalDecoder | None = None  # of a fragmented text
         self._frames: list[bytes] = []  # what the current feed completed
         self._controls: list[bytes] = []
-        self._pongs = 0
+        self._pongs: list[bytes] = []
 
     @property
     def midway(self) -> bool:
@@ -100,7 +100,7 @@ class FrameSplitter:
 
         An incomplete frame is kept, at most ``max_message_bytes`` and one piece of input.
         """
-        self._frames, self._controls, self._pongs = [], [], 0
+        self._frames, self._controls, self._pongs = [], [], []
         if self._held:
             self._held.append(data)
             self._held_bytes += len(data)
@@ -110,7 +110,7 @@ class FrameSplitter:
             short = False
         if short or self.end is not None:
             self.advanced = False
-            return Split([], 0, [], None)
+            return Split([], [], [], None)
         self._held, self._needed = [], 2
         position: int | None = 0
         rest = 0  # where the incomplete frame starts
@@ -163,7 +163,7 @@ class FrameSplitter:
             return None
         opcode = data[position] & OPCODE_BITS
         if opcode == PONG:
-            self._pongs += 1
+            self._pongs.append(data[start:stop])
         elif opcode == PING:
             self._controls.append(data[position:stop])
         elif opcode == CLOSE:

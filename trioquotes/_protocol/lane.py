@@ -16,6 +16,7 @@ from trioquotes._protocol.effects import Fetch, Lane, Receipt, RejectionKind, Se
 from trioquotes._protocol.feeds import Feed
 from trioquotes._protocol.ledger import Ledger
 from trioquotes._protocol.tally import Tally
+from trioquotes._protocol.timing import RoundTrip
 from trioquotes.errors import AuthenticationFailed, SubscriptionRejected, TrioquotesError
 from trioquotes.events import (
     BookSnapshot,
@@ -46,8 +47,9 @@ WORDS = 500
 class Route:
     """Who gets the messages of one wire channel: those who want all of it, and those who want one instrument."""
 
-    def __init__(self, feeds: Iterable[Feed] = ()) -> None:
+    def __init__(self, feeds: Iterable[Feed] = (), before: Route | None = None) -> None:
         self.feeds = tuple(feeds)
+        self.last: WireMessage | None = None if before is None else before.last  # on this connection
         alive = [feed for feed in self.feeds if feed.ended is None]
         self.all = tuple(feed for feed in alive if not feed.serving.only)
         self.by_instrument: dict[str, tuple[Feed, ...]] = {}
@@ -70,6 +72,7 @@ class LaneState:
         self.lane = lane
         self.ledger = Ledger()
         self.tally = Tally()
+        self.trip = RoundTrip()
         self.connection = 0
         self.replies: deque[bytes] = deque()
         self.pings_due = 0
@@ -79,24 +82,36 @@ class LaneState:
         self.stirred = False  # whether a new request may be due since the runtime last looked
         self._raw = raw
         self._routes: dict[WireChannel, Route] = {}
-        self._withdrawn: set[WireChannel] = set()
+        self._withdrawn: dict[WireChannel, Route] = {}  # the server may serve them still
         self._stamp = Stamp(0, 0.0)
         self.receipt = Receipt(0)
         self.frame_bytes = 0
+        self.data_ns: int | None = None  # when the last message that somebody takes came
+        self._fresh: set[Feed] = set()  # got events of the present socket read
 
     # What the runtime says.
 
     def route(self, channels: Sequence[WireChannel], takers: Mapping[WireChannel, Sequence[Feed]]) -> None:
         """Replace what the lane carries: all ``channels`` are wanted, also those that nobody takes (implied)."""
-        self._withdrawn = (self._withdrawn | self._routes.keys()) - set(channels)
-        before, self._routes = self._routes, {c: Route(takers.get(c, ())) for c in channels}
+        before = {**self._withdrawn, **self._routes}
+        self._routes = {c: Route(takers.get(c, ()), before.get(c)) for c in channels}
+        self._withdrawn = {c: Route((), route) for c, route in before.items() if c not in self._routes}
         self.ledger.want(channels)
         for channel in channels:
+            self._say_late(before.get(channel), channel)
             if channel in self.ledger.asked and self._snapshot_missed(before.get(channel), channel):
                 self.resync(channel)
         for channel in self.ledger.confirmed:
             for feed in self._feeds_of(channel):
                 feed.confirm(channel)
+
+    def _say_late(self, before: Route | None, channel: WireChannel) -> None:
+        """Tell new feeds of a channel what went by before they were there."""
+        if before is None or before.last is None:
+            return
+        for feed in self._feeds_of(channel):
+            if feed not in before.feeds:
+                feed.came_late(before.last)
 
     def _snapshot_missed(self, before: Route | None, channel: WireChannel) -> bool:
         """Whether a new feed needs a snapshot that the channel had before and nobody else waits for."""
@@ -108,6 +123,8 @@ class LaneState:
         """A line came up."""
         self.connection += 1
         self._withdrawn.clear()
+        for route in self._routes.values():
+            route.last = None
         self.replies.clear()
         self.pings_due = 0
         self.lost_reason = None
@@ -155,6 +172,12 @@ class LaneState:
         self.tally.frames += 1
         self.tally.bytes += len(frame)
 
+    def settle(self) -> None:
+        """The frames of one socket read are all given."""
+        for feed in self._fresh:
+            feed.lag.settle()
+        self._fresh.clear()
+
     def at(self, stamp: Stamp) -> None:
         """Time for calls of the protocol that bring no frame (tick, pong)."""
         self._stamp = stamp
@@ -164,8 +187,21 @@ class LaneState:
         self._stamp = stamp
         self.ledger.sent(effect, stamp.monotonic_s)
         for channel in sorted(effect.withdraws) if isinstance(effect, Send) else ():
+            if channel in self._withdrawn:
+                self._withdrawn[channel].last = None
             for feed in self._feeds_of(channel):
                 self.tally.gaps += feed.interrupted("asked for again", stamp.wall_ns)
+
+    def doubt(self, reason: str, stamp: Stamp) -> None:
+        """Nobody was there to see what came: every topic that is served hears of it, and books are asked for anew."""
+        self._stamp = stamp
+        for feed in self.feeds():
+            if feed.served:
+                self.tally.gaps += 1
+                feed.gap(reason, stamp.wall_ns)
+        for channel, route in self._routes.items():
+            if any(feed.awaits_snapshot for feed in route.feeds):
+                self.resync(channel)
 
     def expire(self, stamp: Stamp) -> bool:
         """Let time pass in the ledger; returns whether something may now be asked for."""
@@ -193,9 +229,12 @@ class LaneState:
         """Hand a message to everybody who asked for its channel."""
         route = self._routes.get(channel)
         if route is None:
-            reason = WITHDRAWN if channel in self._withdrawn else NOT_SUBSCRIBED
-            self.tally.ignored[reason] += elements
+            left = self._withdrawn.get(channel)
+            if left is not None:
+                left.last = message
+            self.tally.ignored[NOT_SUBSCRIBED if left is None else WITHDRAWN] += elements
             return
+        route.last = message
         if self.data_since_s is None:
             self.data_since_s = self._stamp.monotonic_s
         skipped: str | None = None
@@ -204,9 +243,11 @@ class LaneState:
             reason_or_none = feed.take(message, self)
             if reason_or_none is None:
                 delivered = feed.served = True
+                self._fresh.add(feed)
             elif skipped is None:
                 skipped = reason_or_none
         if delivered:
+            self.data_ns = self._stamp.wall_ns
             self.tally.delivered += 1
             self.tally.folded += elements - 1
         elif route.feeds:
@@ -364,6 +405,10 @@ class LaneState:
         """A WebSocket ping to be sent."""
         self.pings_due += 1
 
+    def round_trip(self, seconds: float) -> None:
+        """The answer to a ping of ours came."""
+        self.trip.took(seconds)
+
     def lost(self, reason: str) -> None:
         """The line is to be given up."""
         if self.lost_reason is None:
@@ -371,7 +416,7 @@ class LaneState:
 
     def _drop_ended(self) -> None:
         """Topics that ended take nothing more, whatever comes before the next plan."""
-        self._routes = {channel: Route(route.feeds) for channel, route in self._routes.items()}
+        self._routes = {channel: Route(route.feeds, route) for channel, route in self._routes.items()}
 
     def _feeds_of(self, channel: WireChannel) -> tuple[Feed, ...]:
         route = self._routes.get(channel)

@@ -160,6 +160,7 @@ class Ledger:
         self._held.clear()
         self._resync_due.clear()
         self._resync_sent.clear()
+        self._resync_tries.clear()
         self._generation.clear()
 
     def sent(self, effect: Send | Fetch, now_s: float) -> None:
@@ -255,8 +256,17 @@ class Ledger:
         """The channel's snapshot comes only when asked for: :meth:`resync`, unless that is under way already."""
         if channel not in self._resync_due and channel not in self._resync_sent:
             self.resync(channel, now_s)
-            if channel in self._resync_due:
-                self._resync_due[channel] = now_s  # a new connection begins with no delay
+
+    def hold(self, channels: Iterable[WireChannel], until_s: float) -> bool:
+        """None of these is to be asked for, or resynced, before that; returns whether that puts any of them off."""
+        put_off = False
+        for channel in channels:
+            table = self._resync_due if channel in self._resync_due else self._held
+            unasked = channel in self._wanted and channel not in self._asked
+            if (channel in table or unasked) and table.get(channel, -math.inf) < until_s:
+                table[channel] = until_s
+                put_off = True
+        return put_off
 
     def resynced(self, channel: WireChannel) -> None:
         """The fresh snapshot came."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from trioquotes._protocol.bookkeeper import BookFeed
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Lane, Options, RejectionKind, Stamp, WireChannel
@@ -10,11 +12,14 @@ from trioquotes._protocol.lane import LaneState, NoticeMaker, Route
 from trioquotes._protocol.planner import make_feed
 from trioquotes._protocol.tally import Tally, TallyCount
 from trioquotes.books import OrderBook
-from trioquotes.errors import InvalidInstrument, TrioquotesError
+from trioquotes.errors import InvalidInstrument, TrioquotesError, UnsupportedTopic
 from trioquotes.events import Event, Notice, WireMessage
 from trioquotes.topics import Topic
 
 __all__ = ["Offline"]
+
+NOT_ASKED_FOR = (InvalidInstrument, UnsupportedTopic, msgspec.ValidationError)
+"""What a topic is refused with that no session can ask for: a file may hold anything."""
 
 
 class _Collector:
@@ -66,7 +71,7 @@ class _OfflineLane(LaneState):
         if subject not in self._seen:
             try:
                 feeds = [self._feed(topic) for topic in self._source.offline_topics(subject, self._native)]
-            except InvalidInstrument:  # a session cannot ask for it, but a file may hold anything
+            except NOT_ASKED_FOR:
                 self.ignored("no such instrument", elements)
                 return
             self._seen.add(subject)

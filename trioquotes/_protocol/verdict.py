@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from trioquotes._protocol.effects import Failure, Fatal, Retry, Verdict
+from trioquotes._protocol.effects import Failure, Fatal, Reply, Retry, Verdict
 from trioquotes.errors import AuthenticationFailed, ConnectFailed
 
-__all__ = ["default_verdict", "retry_after_s"]
+__all__ = ["default_verdict", "patience_s", "retry_after_s"]
 
 _UNAUTHORIZED = frozenset({401, 403})
+_OVERLOADED = frozenset({429, 503})
 
+JITTER = 0.1
+"""By how much of it a wait that was asked for is lengthened at most: many of us were told the same moment."""
 LONGEST_WAIT_S = 86_400.0
 """However long a server asks to wait."""
 
@@ -60,9 +63,23 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT_S)
 
 
+def patience_s(answer: Reply | Failure, uniform: Callable[[], float]) -> float:
+    """For how long an answer over REST asks to be left alone: never shorter than it says, and jittered above that.
+
+    Args:
+        answer: of any status.
+        uniform: gives a number from 0 to 1; called once where there is something to wait for.
+
+    Returns:
+        Seconds; 0.0 where nothing is asked.
+    """
+    after_s = retry_after_s(answer.headers) if answer.status in _OVERLOADED else None
+    return 0.0 if not after_s else after_s + uniform() * max(1.0, after_s * JITTER)
+
+
 def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for a minute of 64 bits and the like
         return None
     return moment if moment.tzinfo is not None else None

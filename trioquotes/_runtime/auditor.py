@@ -9,9 +9,12 @@ import trio
 
 from trioquotes._protocol.audit import AuditPlan, Watch
 from trioquotes._protocol.bookkeeper import KeptFeed
+from trioquotes._protocol.budget import Allowance
 from trioquotes._protocol.codec import BadFrame
 from trioquotes._protocol.effects import Audit, Receipt
+from trioquotes._protocol.verdict import patience_s
 from trioquotes._runtime.connector import LineFailed
+from trioquotes._runtime.endings import sole
 from trioquotes._runtime.spending import charged
 from trioquotes.events import BookSnapshot, Event, OrderBookSnapshot
 from trioquotes.topics import Topic
@@ -75,10 +78,11 @@ class Auditor:
             with self._scope:
                 while True:
                     await self._round()
-        except trio.Cancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001  # the session raises it
-            self._host.die(error)
+        except BaseException as error:
+            found = sole(error)
+            if isinstance(found, trio.Cancelled):
+                raise
+            self._host.die(found)
 
     async def _round(self) -> None:
         """Wait for the book that is due next, and audit it."""
@@ -100,6 +104,11 @@ class Auditor:
     async def _audit(self, feed: KeptFeed[Any], audit: Audit) -> None:
         host, plan = self._host, self._plan
         figures = self._figures.get(feed.topic, AuditStatistics(feed.topic))
+        if self._allowance().rest_pause_s(trio.current_time()) > 0:
+            asked = "the venue's REST asked to be left alone"
+            self._figures[feed.topic] = attrs.evolve(figures, failed=figures.failed + 1, last_failure=asked)
+            await trio.lowlevel.checkpoint()
+            return
         watch = feed.watch = Watch(feed.book)
         try:
             await trio.sleep(plan.lead_s)
@@ -124,12 +133,16 @@ class Auditor:
             if feed.watch is watch:
                 feed.watch = None
 
+    def _allowance(self) -> Allowance:
+        host = self._host
+        return host.budgets.account(
+            host.venue.name, host.venue.budgets, identity=host.secrets.identity, connection=self
+        )
+
     async def _fetch(self, audit: Audit) -> BookSnapshot | OrderBookSnapshot | str:
         """The fresh snapshot, or why there is none."""
         host = self._host
-        allowance = host.budgets.account(
-            host.venue.name, host.venue.budgets, identity=host.secrets.identity, connection=self
-        )
+        allowance = self._allowance()
         charge = await charged(allowance, audit.cost)
         try:
             reply = await host.connector.fetch(
@@ -139,6 +152,9 @@ class Auditor:
             return failed.failure.reason
         finally:
             charge.settle(trio.current_time())
+        pause_s = patience_s(reply, host.clock.random.random)
+        if pause_s:
+            allowance.pause_rest(trio.current_time() + pause_s)
         if reply.status != HTTP_OK:
             return f"HTTP {reply.status}"
         try:

@@ -2,7 +2,7 @@
 
 * **read**: socket -> protocol -> channels. It never waits for a user.
 * **write**: control frames first, then one request at a time, pulled when the budget allows.
-* **beat**: calls the protocol when its own clock wants it: heartbeats and watchdogs.
+* **beat**: calls the protocol when its own clock wants it: heartbeats and watchdogs; notices that the machine slept.
 * **resubscribe**: watches wanted against confirmed: new wishes, unanswered requests, resyncs.
 
 The tasks never raise: each outcome is one value, and the first one ends all four.
@@ -22,8 +22,11 @@ from trioquotes._protocol.budget import Allowance, Charge
 from trioquotes._protocol.contract import VenueProtocol
 from trioquotes._protocol.effects import Failure, Fetch, Replace, Reply, Send, Stamp
 from trioquotes._protocol.lane import LaneState
+from trioquotes._protocol.liveness import LOOK_EVERY_S, Vigil
+from trioquotes._protocol.verdict import patience_s
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Line, LineFailed
+from trioquotes._runtime.endings import sole
 from trioquotes.errors import InternalError
 
 __all__ = ["Closing", "Connection", "Crashed", "Fetcher", "Outcome"]
@@ -31,8 +34,17 @@ __all__ = ["Closing", "Connection", "Crashed", "Fetcher", "Outcome"]
 Fetcher: TypeAlias = Callable[[Fetch], Awaitable[Reply]]
 
 
-LINGER_S = 5.0
-"""How long a line stays up with nothing wanted on it: a new wish in that time costs no connect."""
+AWAKE_WITHIN_S = 5.0
+"""How long after the machine slept the line may take to answer a ping: far longer than any round trip, and far shorter
+than the silence that an ordinary line is allowed."""
+LEFTOVERS_S = 0.5
+"""What comes sooner than this after it slept may have been waiting in the socket, and proves nothing."""
+
+LINGER_S = 4.5
+"""How long a line stays up with nothing wanted on it: a new wish in that time costs no connect.
+
+Shorter than any venue waits for the first request of a line on which nothing is wanted any more (Coinbase: 5 s).
+"""
 
 
 @attrs.frozen
@@ -91,6 +103,10 @@ class Connection:
         self._resubscribe_wake = trio.Event()
         self._beat_until_s = -math.inf
         self._nursery: trio.Nursery | None = None
+        stamp = clock.receipt()
+        self._vigil = Vigil(stamp.wall_ns, stamp.monotonic_s)
+        self._doubt = ""  # why the line is being checked, and since when
+        self._doubted_s = math.inf
 
     async def run(self) -> Outcome:
         """Run until the line is lost, replaced or no longer needed; only cancellation leaves as an exception."""
@@ -105,8 +121,8 @@ class Connection:
         return self._outcome
 
     def finish(self, outcome: Outcome) -> None:
-        """End all tasks; the first outcome counts."""
-        if self._outcome is None:
+        """End all tasks; the first outcome counts, but a crash goes before what it brought about."""
+        if self._outcome is None or (isinstance(outcome, Crashed) and not isinstance(self._outcome, Crashed)):
             self._outcome = outcome
             self._scope.cancel()
 
@@ -119,22 +135,38 @@ class Connection:
             await task()
         except LineFailed as failed:
             self.finish(failed.failure)
-        except trio.Cancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001  # reported to the session, which raises it
-            self.finish(Crashed(error))
+        except BaseException as error:
+            found = sole(error)
+            if isinstance(found, trio.Cancelled):
+                raise
+            self.finish(Crashed(found))
 
     async def _read(self) -> None:
         line, protocol, state = self._line, self._protocol, self._state
         while True:
             batch = await line.receive()
             stamp = self._clock.receipt()
+            self._look(stamp)
+            if self._doubt and stamp.monotonic_s >= self._doubted_s + LEFTOVERS_S:
+                self._doubt = ""
             for frame in batch.frames:
                 state.begin(frame, stamp)
                 protocol.receive(frame, stamp, state)
             if batch.pongs:
                 state.at(stamp)
                 protocol.pong(stamp, state)
+                if batch.round_trip_s is not None:
+                    state.round_trip(batch.round_trip_s)
+            state.settle()
+            self._react()
+
+    def _look(self, stamp: Stamp) -> None:
+        """If the machine slept, say so before anything else, and see whether the line outlived it."""
+        happened = self._vigil.look(stamp.wall_ns, stamp.monotonic_s)
+        if happened:
+            self._doubt, self._doubted_s = happened, stamp.monotonic_s
+            self._state.doubt(happened, stamp)
+            self._state.ping()
             self._react()
 
     def _react(self) -> None:
@@ -189,6 +221,13 @@ class Connection:
 
     async def _spend(self, effect: Send | Fetch, stamp: Stamp) -> float:
         delay_s = self._allowance.delay_s(effect.cost, stamp.monotonic_s)
+        if delay_s > 0.0 and isinstance(effect, Fetch):
+            # Where REST asked to be left alone, what needs it steps aside: the socket may still be asked for the rest.
+            pause_s = self._allowance.rest_pause_s(stamp.monotonic_s)
+            until_s = stamp.monotonic_s + pause_s
+            if pause_s and self._state.ledger.hold(effect.asks | effect.resyncs, until_s):
+                self._resubscribe_wake.set()
+                return 0.0
         if delay_s > 0.0:
             return delay_s  # the effect is dropped: it is decided, and signed, anew when its time comes
         charge = self._allowance.charge(effect.cost, stamp.monotonic_s)
@@ -222,15 +261,24 @@ class Connection:
         else:
             self._state.at(stamp)
         self._protocol.fetched(effect.id, answer, stamp, self._state)
+        self._state.settle()
         self._state.answered(effect.id)
+        pause_s = patience_s(answer, self._clock.random.random)
+        if pause_s:
+            self._allowance.pause_rest(stamp.monotonic_s + pause_s)
+            self._state.ledger.hold(effect.asks | effect.resyncs, stamp.monotonic_s + pause_s)
         self._react()
 
     async def _beat(self) -> None:
         while True:
             self._beat_wake = wake = trio.Event()
             self._beat_until_s = self._protocol.deadline()
-            with trio.move_on_at(self._beat_until_s):
+            with trio.move_on_at(min(self._beat_until_s, trio.current_time() + LOOK_EVERY_S)):
                 await wake.wait()
+            self._look(self._clock.receipt())
+            if self._doubt and trio.current_time() >= self._doubted_s + AWAKE_WITHIN_S:
+                self.finish(Failure("stream", f"nothing came for {AWAKE_WITHIN_S:g} s after {self._doubt}"))
+                return
             if trio.current_time() < self._protocol.deadline():
                 continue
             stamp = self._clock.stamp()

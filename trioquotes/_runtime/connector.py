@@ -24,10 +24,12 @@ class Batch(NamedTuple):
     Attributes:
         frames: payloads of whole data messages, oldest first; those of text messages are valid UTF-8.
         pongs: how many pongs arrived.
+        round_trip_s: from the ping of ours that one of them answers to that pong; the newest, if there are several.
     """
 
     frames: list[bytes]
     pongs: int
+    round_trip_s: float | None = None
 
 
 class LineFailed(Exception):

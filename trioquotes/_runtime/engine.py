@@ -41,6 +41,13 @@ class LaneStatistics:
         failure: why the last attempt or connection ended; empty if none did.
         last_error: the venue's last error message on the present line.
         count: what became of every element of every frame.
+        last_frame_ns: when the last frame was received, a heartbeat or an answer over REST too, in Unix nanoseconds;
+            ``None`` before the first.
+        last_data_ns: when the last message was received that a topic took; ``None`` before the first.
+        round_trip_s: from the last answered ping of ours to its answer, the WebSocket's or the venue's own; ``None``
+            before the first: a line that says enough by itself is not pinged.
+        smoothed_round_trip_s: an average of these, in which a new one counts one part in eight.
+        budgets: one entry a limit of the venue that belongs to this line alone, with what of it is used.
     """
 
     lane: str
@@ -50,6 +57,16 @@ class LaneStatistics:
     failure: str
     last_error: str
     count: TallyCount
+    last_frame_ns: int | None
+    last_data_ns: int | None
+    round_trip_s: float | None
+    smoothed_round_trip_s: float | None
+    budgets: tuple[BudgetStatistics, ...]
+
+    @property
+    def reconnects(self) -> int:
+        """Connects that succeeded after the first one, planned replacements included."""
+        return max(self.connections - 1, 0)
 
 
 @attrs.frozen
@@ -60,7 +77,8 @@ class SessionStatistics:
         venue: name of the venue.
         lanes: one entry a line there ever was.
         channels: one entry an open topic, those of the merged stream first.
-        budgets: one entry a limit of the venue, with what of it is used.
+        budgets: one entry a limit of the venue for this address or account, with what of it is used by all
+            sessions that share the ``Budgets``; those of single lines are with the lines.
         audits: one entry a book that was audited, see ``Session(audit=...)``.
         count: the sum over all lanes.
     """
@@ -192,6 +210,7 @@ class Engine:
     def _join(self, topic: Topic[Event], subscription: Subscription) -> Feed:
         feed = self.planner.join(topic, subscription, self.clock.wall_ns())
         subscription.on_withdrawn = lambda: feed.leave(subscription)
+        subscription.lag = feed.lag
         if isinstance(feed, ServedBook):
             subscription.on_drained = lambda: feed.drained(subscription, self.clock.wall_ns())
         self._subscriptions.append(subscription)
@@ -239,6 +258,7 @@ class Engine:
 
     def statistics(self) -> SessionStatistics:
         """All figures now."""
+        now_s = trio.current_time()
         lanes = tuple(
             LaneStatistics(
                 lane=str(lane),
@@ -248,6 +268,11 @@ class Engine:
                 failure=supervisor.failure,
                 last_error=supervisor.state.last_error,
                 count=supervisor.state.tally.count(),
+                last_frame_ns=supervisor.state.receipt.received_ns or None,
+                last_data_ns=supervisor.state.data_ns,
+                round_trip_s=supervisor.state.trip.last_s,
+                smoothed_round_trip_s=supervisor.state.trip.smoothed_s,
+                budgets=supervisor.budgets(now_s),
             )
             for lane, supervisor in self._supervisors.items()
         )
@@ -255,11 +280,7 @@ class Engine:
             venue=self.venue.name,
             lanes=lanes,
             channels=tuple(subscription.statistics() for subscription in self._subscriptions),
-            budgets=tuple(
-                budget
-                for budget in self.budgets.statistics(trio.current_time())
-                if budget.venue == self.venue.name
-            ),
+            budgets=self.budgets.of(self.venue.name, self.secrets.identity, now_s),
             audits=() if self._auditor is None else self._auditor.statistics(),
             count=sum((lane.count for lane in lanes), Tally().count()),
         )

@@ -16,6 +16,7 @@ import attrs
 import msgspec
 import trio
 
+from trioquotes._protocol.timing import Lag
 from trioquotes.errors import SlowConsumer, TrioquotesError
 from trioquotes.events import Event, Gap, Lagged, Notice, Resynced
 from trioquotes.topics import Topic
@@ -43,7 +44,13 @@ class ChannelStatistics:
         dropped: events dropped because the reader was slow; all of them are, or will be, in ``Lagged`` notices.
         replaced: events replaced by newer ones of the same key (``overflow="latest"``).
         oldest_received_ns: when the oldest waiting event was received; ``None`` when none waits.
+        age_s: for how long it has been waiting: how old what the reader sees next is; 0 when none waits.
         confirmed: whether the venue serves the topic.
+        last_received_ns: when the last event of the topic was received; ``None`` before the first.
+        lag_s: its lag, our time of receipt less the venue's time of what happened, in seconds: network, venue and the
+            difference of the clocks together, so it may be negative. ``None`` where the venue says no time, and for
+            a venue's own messages. What a venue repeats on subscribing may be as old as the last change.
+        max_lag_s: the largest lag of the first event of any socket read, which is the one that came latest.
     """
 
     topic: Topic[Event]
@@ -55,7 +62,16 @@ class ChannelStatistics:
     dropped: int
     replaced: int
     oldest_received_ns: int | None
+    age_s: float
     confirmed: bool
+    last_received_ns: int | None
+    lag_s: float | None
+    max_lag_s: float | None
+
+    @property
+    def events(self) -> int:
+        """Events of the topic since it was subscribed: read, waiting, dropped or replaced."""
+        return self.delivered + self.queued + self.dropped + self.replaced
 
 
 def _nothing() -> None:
@@ -96,6 +112,7 @@ class Subscription:
         self.error: TrioquotesError | None = None
         self.on_drained: Callable[[], None] = _nothing
         self.on_withdrawn: Callable[[], None] = _nothing
+        self.lag = Lag()  # the topic's, once a feed serves it
         self.queue: deque[_Cell] = deque()  # its own events in the mailbox, oldest first
         self.queued_bytes = 0
         self.delivered = 0
@@ -176,7 +193,8 @@ class Subscription:
 
     def statistics(self) -> ChannelStatistics:
         """Its figures now."""
-        oldest = self.queue[0].event if self.queue else None
+        oldest_ns: int | None = getattr(self.queue[0].event, "received_ns", None) if self.queue else None
+        age_ns = 0 if oldest_ns is None else max(self.mailbox.now_ns() - oldest_ns, 0)
         return ChannelStatistics(
             topic=self.topic,
             queued=len(self.queue),
@@ -186,8 +204,12 @@ class Subscription:
             delivered=self.delivered,
             dropped=self.dropped,
             replaced=self.replaced,
-            oldest_received_ns=getattr(oldest, "received_ns", None),
+            oldest_received_ns=oldest_ns,
+            age_s=age_ns / 1e9,
             confirmed=self.is_confirmed,
+            last_received_ns=self.lag.last_ns,
+            lag_s=self.lag.last_s,
+            max_lag_s=self.lag.max_s,
         )
 
     def lagged_notice(self, venue: str) -> Lagged | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
+import socket
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +23,32 @@ ENCRYPTED = frozenset({"wss", "https"})
 
 HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")
+
+
+_LOOKUPS = {
+    socket.EAI_NONAME: "no such host",
+    socket.EAI_AGAIN: "the host's name cannot be looked up now: the name server does not answer",
+    socket.EAI_FAIL: "the host's name cannot be looked up: the name server fails",
+    getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "no such host",
+}
+_KINDS = {
+    ConnectionRefusedError: "nothing listens there",
+    ConnectionResetError: "connection reset by the peer",
+    ConnectionAbortedError: "connection aborted",
+    BrokenPipeError: "the peer closed the connection while it was written to",
+    TimeoutError: "the peer stopped answering",
+}
+_ERRORS = {
+    errno.ENETUNREACH: "no network leads there",
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.ENETDOWN: "the network is down",
+    errno.EADDRNOTAVAIL: "this machine has no address to connect from",
+    errno.EMFILE: "this program has too many files and sockets open",
+    errno.ENFILE: "this machine has too many files and sockets open",
+    errno.EACCES: "the system does not permit the connection",
+    errno.EPERM: "the system does not permit the connection",
+}
+"""What people call the errors of a network; others are said in the system's words."""
 
 
 class TcpNetwork:
@@ -105,22 +134,50 @@ def check_secrecy(address: Address, *, carries: bool) -> None:
 
 async def close_now(stream: trio.abc.Stream) -> None:
     """Close without a goodbye and without waiting; no cancellation of ours replaces the error in flight."""
-    with trio.CancelScope(shield=True):
+    with (
+        trio.CancelScope(shield=True),
+        suppress(OSError, trio.BrokenResourceError),
+    ):  # closed it is all the same
         await trio.aclose_forcefully(stream)
 
 
-def describe(error: BaseException) -> str:
-    """Why the network failed, in one line: the reason at the bottom of the chain of causes."""
+def describe(error: BaseException, address: Address | None = None) -> str:
+    """Why the network failed, in one line: the reason at the bottom of the chain of causes.
+
+    Args:
+        error: what was raised.
+        address: where to, while no connection is there yet.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, BaseExceptionGroup):  # one error for each address that was tried
-        return "; ".join(sorted({describe(each) for each in error.exceptions}))
+        return "; ".join(sorted({describe(each, address) for each in error.exceptions}))
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
         return "the peer does not speak TLS"  # what OpenSSL calls a wrong version is any other protocol
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        words = _describe_os_error(error)
+        if address is None:
+            return words
+        where = address.host if isinstance(error, socket.gaierror) else f"{address.host}:{address.port}"
+        return f"{where}: {words}"
     text = str(error)
     return f"{type(error).__name__}: {text:.200}" if text else type(error).__name__
+
+
+def _describe_os_error(error: OSError) -> str:
+    """What the operating system means by it."""
+    if isinstance(error, socket.gaierror):
+        return _LOOKUPS.get(
+            error.errno, f"the host's name cannot be looked up: {error.strerror or error!s:.200}"
+        )
+    for kind, words in _KINDS.items():
+        if isinstance(error, kind):
+            return words
+    detail = error.strerror or str(error)
+    own = f"{type(error).__name__}: {detail:.200}" if detail else type(error).__name__
+    return own if error.errno is None else _ERRORS.get(error.errno, own)
 
 
 def _is_loopback(host: str) -> bool:

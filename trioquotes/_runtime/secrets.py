@@ -48,6 +48,8 @@ class SecretsKeeper:
         with trio.move_on_after(self._timeout_s):
             try:
                 credentials = await self._given()
+            except MemoryError:
+                raise  # it says nothing about the credentials
             except Exception as error:
                 raise ProviderFailed(f"the credentials provider raised {type(error).__name__}") from error
             self.identity = _identity(credentials)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -17,6 +16,7 @@ from trioquotes._protocol.effects import Endpoint, Options
 from trioquotes._runtime.channel import MailboxReader
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Connector
+from trioquotes._runtime.endings import sole
 from trioquotes._runtime.endpoints import resolve_endpoint
 from trioquotes._runtime.engine import Engine
 from trioquotes._runtime.mailbox import Mailbox, Overflow
@@ -66,7 +66,8 @@ class Session:
     Args:
         venue: a name, or a ``Venue`` from outside the package.
         topics: what to merge into the stream; none is fine, see ``Stream.subscribe``.
-        credentials: for private topics, or an async function that is asked for them before every connect.
+        credentials: for private topics, or an async function that is asked for them before every connect, and once
+            more where the venue refuses what it gave; a second refusal in a row is final.
         endpoint: one of the venue's names, a ``ws://`` or ``wss://`` URL that replaces scheme, host and port of all
             of the venue's sockets and its REST, or an ``Endpoint``.
         ssl_context: for ``wss``; the default verifies against the system's and certifi's authorities.
@@ -221,9 +222,9 @@ class Session:
                     engine.close()
                     # Each line bounds its own goodbye; this is for one that does not keep to it.
                     nursery.cancel_scope.deadline = trio.current_time() + self._settings.close_timeout_s + 1.0
-        except BaseException as error:  # noqa: BLE001, ASYNC103  # the body's own exception goes before what ended the nursery
+        except BaseException as error:  # noqa: BLE001, ASYNC103  # raised below; the body's own exception goes before it
             if body_error is None:
-                raise _sole(error) from None  # noqa: ASYNC104  # the same error, out of our own group
+                body_error = sole(error)
         finally:
             engine.close_channels()
         _raise(body_error, engine.failure)
@@ -266,7 +267,7 @@ async def open_feed(*sessions: Session) -> AsyncIterator[Feed]:
     if not sessions:
         raise UsageError("open_feed needs at least one session")
     async with AsyncExitStack() as stack:
-        mailbox = Mailbox("", time.time_ns)
+        mailbox = Mailbox("", sessions[0]._clock.wall_ns)  # noqa: SLF001  # no part of what users see
         streams = [await stack.enter_async_context(session.run(mailbox)) for session in sessions]
         yield Feed(mailbox, tuple(streams))
 
@@ -292,21 +293,18 @@ def _holds_cancelled(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled)
 
 
-def _sole(error: BaseException) -> BaseException:
-    """What our own nursery wrapped: our tasks report their errors, so a group of one is an interrupt."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
 def _raise(body_error: BaseException | None, failure: BaseException | None) -> None:
     """The one exception that leaves the block, if any."""
+    if failure is not None and not isinstance(failure, Exception):
+        if failure.__context__ is None:
+            failure.__context__ = body_error
+        raise failure  # an interrupt is never lost, whatever else happened
     if body_error is not None:
         if failure is not None and not _holds_cancelled(body_error):
             body_error.add_note(f"the session had ended with {type(failure).__name__}: {failure}")
         raise body_error
     if failure is None:
         return
-    if isinstance(failure, TrioquotesError) or not isinstance(failure, Exception):
+    if isinstance(failure, TrioquotesError | MemoryError):
         raise failure
     raise InternalError("a bug in trioquotes ended the session: please report it") from failure

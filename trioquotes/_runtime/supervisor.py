@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 from typing import Protocol
 
@@ -9,13 +10,15 @@ import attrs
 import trio
 
 from trioquotes._protocol.backoff import Backoff
-from trioquotes._protocol.budget import Budgets
+from trioquotes._protocol.budget import Allowance, Budgets, BudgetStatistics
 from trioquotes._protocol.contract import Memory, Venue, VenueProtocol
 from trioquotes._protocol.effects import Failure, Fatal, Fetch, Options, Replace, Reply, Retry, Verdict
 from trioquotes._protocol.lane import LaneState
+from trioquotes._protocol.verdict import retry_after_s
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
 from trioquotes._runtime.connector import Connector, LineFailed, Target
+from trioquotes._runtime.endings import sole
 from trioquotes._runtime.secrets import ProviderFailed, SecretsKeeper
 from trioquotes._runtime.spending import charged
 from trioquotes.errors import AuthenticationFailed, ConnectFailed, MessageTooLarge
@@ -84,14 +87,22 @@ class Supervisor:
         self._wanted = trio.Event()
         self._scope = trio.CancelScope()
         self._connection: Connection | None = None
+        self._allowance: Allowance | None = None
         self._closing = False
         self._too_large = 0
+        self._renewed = False  # since a line last served
         self._protocol: VenueProtocol | None = None
 
     @property
     def is_connected(self) -> bool:
         """Whether a line is up now."""
         return self._connection is not None
+
+    def budgets(self, now_s: float) -> tuple[BudgetStatistics, ...]:
+        """The limits that belong to the present line alone."""
+        if self._allowance is None:
+            return ()
+        return tuple(each for each in self._allowance.statistics(now_s) if each.scope == "connection")
 
     def rewanted(self) -> None:
         """What is wanted on this lane changed."""
@@ -114,10 +125,11 @@ class Supervisor:
                 while not self._closing:
                     await self._until_wanted()
                     await self._attempt()
-        except trio.Cancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001  # the session raises it
-            self._host.die(error)
+        except BaseException as error:
+            found = sole(error)
+            if isinstance(found, trio.Cancelled):
+                raise
+            self._host.die(found)
 
     async def _until_wanted(self) -> None:
         while not self.state.ledger.wanted_any:
@@ -154,8 +166,11 @@ class Supervisor:
         established = self.state.connection > 0
         if not established and not isinstance(cause, ConnectFailed):
             raise AuthenticationFailed(str(failed)) from cause
-        reason = str(cause) if isinstance(cause, ConnectFailed) else str(failed)
-        return Failure("connect", reason, established=established)
+        if not isinstance(cause, ConnectFailed):
+            return Failure("connect", str(failed), established=established)
+        after_s = cause.retry_after_s or 0.0
+        headers = {"retry-after": f"{math.ceil(after_s)}"} if 0 < after_s < math.inf else {}
+        return Failure("connect", str(cause), headers=headers, established=established)
 
     async def _line(self) -> Outcome:
         """Connect, and run one connection to its end.
@@ -166,13 +181,17 @@ class Supervisor:
         """
         host, state = self._host, self.state
         secrets = await host.secrets.get()
-        allowance = host.budgets.account(
+        allowance = self._allowance = host.budgets.account(
             host.venue.name, host.venue.budgets, identity=host.secrets.identity, connection=state.lane
         )
+        asked_s = trio.current_time()
         charge = await charged(allowance, {"connect": 1})
-        self.attempts += 1
-        protocol = self._protocol = host.venue.protocol(state.lane, secrets, self._memory, host.options)
         try:
+            if trio.current_time() > asked_s and host.secrets.renewable:
+                # The budget may have taken a minute, in which a token can expire that was good when it was asked for.
+                secrets = await host.secrets.get()
+            self.attempts += 1
+            protocol = self._protocol = host.venue.protocol(state.lane, secrets, self._memory, host.options)
             async with host.connector.line(self._target(protocol)) as line:
                 charge.settle(trio.current_time())
                 state.connected(host.clock.receipt())
@@ -226,13 +245,22 @@ class Supervisor:
                 " raise Session(max_message_bytes=...)",
                 limit_bytes=limit,
             )
-        verdict: Verdict = Retry() if self._protocol is None else self._protocol.classify(failure)
+        verdict: Verdict
+        if self._protocol is None:  # it did not come to an attempt at the venue
+            verdict = Retry(floor_s=retry_after_s(failure.headers) or 0.0)
+        else:
+            verdict = self._protocol.classify(failure)
+        if self.state.data_since_s is not None:
+            self._renewed = False  # the credentials were good for a line that served
+        if isinstance(verdict, Fatal) and self._may_renew(verdict):
+            verdict = Retry(retry_after_s(failure.headers) or 0.0, renew_secrets=True)
         if isinstance(verdict, Fatal):
             self._fatal(verdict)
             return
         if verdict.renew_secrets and not host.secrets.renewable:
             raise AuthenticationFailed(failure.reason)
         if verdict.renew_secrets:
+            self._renewed = True
             host.secrets.refused()
         if self.state.data_since_s is not None:
             self._backoff.received(self.state.data_since_s)
@@ -241,6 +269,11 @@ class Supervisor:
             trio.current_time(), host.clock.random.random, floor_s=verdict.floor_s
         )
         await trio.sleep(delay_s)
+
+    def _may_renew(self, verdict: Fatal) -> bool:
+        """Whether refused credentials may be replaced by fresh ones: once, where somebody can give them."""
+        refused = isinstance(verdict.error, AuthenticationFailed)
+        return refused and self._host.secrets.renewable and not self._renewed
 
     def _say_disconnected(self, outcome: Outcome) -> None:
         """At the moment it is known, before anything else is done about it."""

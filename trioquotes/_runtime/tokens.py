@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import trio
 
 from trioquotes._protocol.effects import HttpRequest, Reply
+from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Connector, LineFailed
 from trioquotes.credentials import BearerToken, Credentials, Secret
 from trioquotes.errors import AuthenticationFailed, ConnectFailed, UsageError
@@ -19,7 +20,8 @@ __all__ = ["Grant", "RefreshingToken", "TokenExchange"]
 PERSIST_WITHIN_S: Final = 5.0
 """How long ``on_rotated`` may take."""
 RETRY_AFTER_S: Final = 60.0
-"""How long after an exchange that failed the endpoint is left alone: connects are tried more often than that."""
+"""How long after an exchange that failed the endpoint is left alone, where it does not ask for longer: connects are
+tried more often than that."""
 
 
 class Grant(Protocol):
@@ -75,6 +77,7 @@ class RefreshingToken:
         timeout_s: for one exchange.
         ssl_context: for ``https``; the default verifies against the system's and certifi's authorities.
         connector: how requests are made; the default is TCP and TLS.
+        clock: where the time of day comes from, by which a token expires also while the machine sleeps.
 
     Raises:
         UsageError: ``timeout_s`` is not positive.
@@ -89,6 +92,7 @@ class RefreshingToken:
         timeout_s: float = 8.0,
         ssl_context: ssl.SSLContext | None = None,
         connector: Connector | None = None,
+        clock: Clock | None = None,
     ) -> None:
         if not 0 < timeout_s < math.inf:
             raise UsageError("timeout_s must be positive and finite")
@@ -100,7 +104,9 @@ class RefreshingToken:
         self._connector = connector
         self._lock = trio.Lock()
         self._access = BearerToken("")  # none yet: its time is up
+        self._clock = Clock() if clock is None else clock
         self._renew_at_s = -math.inf
+        self._renew_at_ns: float = 0.0
         self._is_persisted = True
         self._refusal = ""
         self._failure: ConnectFailed | None = None
@@ -114,13 +120,15 @@ class RefreshingToken:
 
         Raises:
             AuthenticationFailed: the venue refused the refresh token, in its words; nothing is tried any more.
-            ConnectFailed: the exchange failed for another reason; it is not tried again for a minute.
+            ConnectFailed: the exchange failed for another reason; it is not tried again for a minute, or for as long as the
+                venue's ``Retry-After`` says.
             Exception: whatever ``on_rotated`` raised.
         """
         async with self._lock:
             # The checkpoint is behind us: from here on nothing may be lost to a cancellation.
             with trio.CancelScope(shield=True):
-                if trio.current_time() >= self._renew_at_s:
+                # Either clock will do: the one may stand still while the machine sleeps, the other be set back.
+                if trio.current_time() >= self._renew_at_s or self._clock.wall_ns() >= self._renew_at_ns:
                     await self._renew()
                 await self._persist()
             return self._access
@@ -136,10 +144,10 @@ class RefreshingToken:
         if self._refusal:
             raise AuthenticationFailed(self._refusal)
         waited_s = trio.current_time() - self._failed_s
-        if self._failure is not None and waited_s < RETRY_AFTER_S:
+        if self._failure is not None and waited_s < max(RETRY_AFTER_S, self._failure.retry_after_s or 0.0):
             raise self._again(self._failure, f"{self._failure} (tried {waited_s:.0f} s ago)")
         self._failure = None
-        begun_s = trio.current_time()
+        begun_s, begun_ns = trio.current_time(), self._clock.wall_ns()
         try:
             grant = self._exchange.read(await self._fetch(), self._refresh_token)
         except AuthenticationFailed as error:
@@ -152,6 +160,7 @@ class RefreshingToken:
         self._refresh_token = grant.refresh_token
         self._access = BearerToken(grant.access_token)
         self._renew_at_s = begun_s + grant.renew_after_s
+        self._renew_at_ns = begun_ns + grant.renew_after_s * 1e9
 
     async def _fetch(self) -> Reply:
         connector = self._connector

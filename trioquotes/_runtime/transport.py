@@ -11,7 +11,6 @@ waiting for its pong), and that ``wrap_client_stream`` asks nothing but ``start_
 
 from __future__ import annotations
 
-import itertools
 import math
 import ssl
 from abc import ABC, abstractmethod
@@ -27,6 +26,7 @@ from wsproto.utilities import ProtocolError, RemoteProtocolError
 from trioquotes._protocol.effects import Failure, HttpRequest, Reply, Stage
 from trioquotes._protocol.frames import End, FrameSplitter
 from trioquotes._runtime.connector import Batch, Line, LineFailed, Network, Target
+from trioquotes._runtime.endings import sole
 from trioquotes._runtime.network import (
     Address,
     TcpNetwork,
@@ -36,6 +36,7 @@ from trioquotes._runtime.network import (
     describe,
     parse_url,
 )
+from trioquotes._runtime.pings import Pings
 from trioquotes._runtime.tls import shared_context, start_tls
 from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
 from trioquotes.errors import InternalError, UsageError
@@ -60,7 +61,7 @@ class _SocketLine(ABC, Generic[W]):
         self._failed: LineFailed | None = None
         self._crashed: Exception | None = None  # trio-websocket's reader, and not because of the peer
         self._found_wrong: ProtocolError | None = None  # what wsproto said of the peer
-        self._ping_number = itertools.count()
+        self._pings = Pings()
         # trio-websocket's reader outlives a cancellation of ours: it is ended when the line is, not before.
         self._children = trio.CancelScope(shield=True)
         self._reader_ended = trio.Event()
@@ -103,6 +104,11 @@ class _SocketLine(ABC, Generic[W]):
             await close_now(self.wire)  # noqa: ASYNC102  # it shields itself
 
     @property
+    def exhausted(self) -> MemoryError | None:
+        """What trio-websocket's reader ended with if memory ran out: it may have come when nobody asks any more."""
+        return self._crashed if isinstance(self._crashed, MemoryError) else None
+
+    @property
     def sound(self) -> bool:
         """Whether nothing is known against the line here, whatever its user thinks of it."""
         return self._failed is None
@@ -115,10 +121,14 @@ class _SocketLine(ABC, Generic[W]):
 
     async def ping(self) -> None:
         """See ``Line``."""
-        payload = next(self._ping_number).to_bytes(4)
+        payload = self._pings.next(trio.current_time())
         with self._writing():
             # Its public ping() waits for the pong, which the tap keeps for itself.
             await self._connection._send(Ping(payload=payload))  # noqa: SLF001  # see the module's docstring
+
+    def batch(self, frames: list[bytes], pongs: list[bytes]) -> Batch:
+        """What a read brought, with the time that an answer to a ping took."""
+        return Batch(frames, len(pongs), self._pings.answered(pongs, trio.current_time()) if pongs else None)
 
     @abstractmethod
     async def receive(self) -> Batch:
@@ -143,7 +153,7 @@ class _SocketLine(ABC, Generic[W]):
         """Why the handshake did not come to its end."""
         answer = self.wire.answer
         if self._crashed is not None:
-            return self._internal_error()
+            return self._crash(self._crashed)
         if answer.status is None:
             reason = answer.wrong or f"no answer within {self._target.connect_timeout_s:g} s"
         elif answer.status == SWITCHED:
@@ -153,15 +163,19 @@ class _SocketLine(ABC, Generic[W]):
             reason = f"the peer answered {answer.status} instead of switching to WebSocket"
         return LineFailed(Failure("handshake", reason, answer.status, answer.headers, answer.body))
 
-    def _internal_error(self) -> InternalError:
-        error = InternalError(f"trio-websocket's reader ended with {type(self._crashed).__name__}")
-        error.__cause__ = self._crashed
+    @staticmethod
+    def _crash(crashed: Exception) -> Exception:
+        """What to raise for a reader that crashed: a bug, unless it is nobody's."""
+        if isinstance(crashed, MemoryError):
+            return crashed
+        error = InternalError(f"trio-websocket's reader ended with {type(crashed).__name__}")
+        error.__cause__ = crashed
         return error
 
     def _check(self) -> None:
         """Refuse to go on with a line that ended."""
         if self._crashed is not None:
-            raise self._internal_error()
+            raise self._crash(self._crashed)
         if self._failed is None and self.wire.poisoned:
             self._fail("a write was cancelled in mid-frame, so the line was closed")
         if self._failed is not None:
@@ -227,7 +241,7 @@ class _TapLine(_SocketLine[TapWire]):
             if found.end is not None:
                 self._fail_as(found.end)
             if found.frames or found.pongs:
-                return Batch(found.frames, found.pongs)
+                return self.batch(found.frames, found.pongs)
 
     async def _say_goodbye(self, connection: WebSocketConnection) -> None:
         end = self.wire.splitter.end
@@ -260,8 +274,8 @@ class _PlainLine(_SocketLine[PlainWire]):
             self._check()
             if wire.pongs:
                 await trio.lowlevel.checkpoint()
-                pongs, wire.pongs = wire.pongs, 0
-                return Batch([], pongs)
+                pongs, wire.pongs = wire.pongs, []
+                return self.batch([], pongs)
             if wire.hung_up:
                 self._fail_closed(None)
                 continue
@@ -273,8 +287,8 @@ class _PlainLine(_SocketLine[PlainWire]):
                         await self._reader_ended.wait()
                     self._fail_closed(closed)
                     continue
-                pongs, wire.pongs = wire.pongs, 0
-                return Batch([message.encode() if isinstance(message, str) else message], pongs)
+                pongs, wire.pongs = wire.pongs, []
+                return self.batch([message.encode() if isinstance(message, str) else message], pongs)
 
     async def _say_goodbye(self, connection: WebSocketConnection) -> None:
         end = self.wire.splitter.end
@@ -389,7 +403,9 @@ class TapConnector:
                 given_up = isinstance(left, LineFailed) and line.sound
                 await line.leave(polite=not cancelled and not given_up)
         except BaseExceptionGroup as group:  # a Ctrl-C while the line was left, or a bug
-            left = group.exceptions[0]
+            left = sole(group)
+        if line.exhausted is not None:
+            left = line.exhausted
         if left is not None:
             raise left
 
@@ -421,7 +437,8 @@ async def connect(
             return stream
         raise LineFailed(Failure(stage, "no answer in time"))
     except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-        raise LineFailed(Failure(stage, describe(error))) from error
+        reason = describe(error, address if stage == "connect" else None)
+        raise LineFailed(Failure(stage, reason)) from error
     finally:
         if not done and stream is not None:
             await close_now(stream)  # noqa: ASYNC102  # it shields itself

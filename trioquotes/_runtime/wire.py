@@ -44,7 +44,7 @@ class Wire(trio.abc.Stream, ABC):
 
     Attributes:
         answer: the peer's answer to the upgrade request.
-        poisoned: a write was cancelled in mid-frame; nothing may follow it.
+        poisoned: a write was cancelled, or interrupted, in mid-frame; nothing may follow it.
         close_sent: a close frame was written, or could not be.
         hung_up: the end is decided: trio-websocket may still send its close frame, then sees the end of
             the stream, so that it waits for no answer.
@@ -68,7 +68,11 @@ class Wire(trio.abc.Stream, ABC):
         await trio.lowlevel.checkpoint_if_cancelled()  # so far nothing was written: the line stays whole
         try:
             await self._stream.send_all(data)
-        except (trio.Cancelled, KeyboardInterrupt):
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+        except BaseException:
             self.poisoned = True
             await close_now(self._stream)  # noqa: ASYNC102  # it shields itself
             raise
@@ -82,7 +86,10 @@ class Wire(trio.abc.Stream, ABC):
 
     async def aclose(self) -> None:
         """Close the real stream, politely."""
-        await self._stream.aclose()
+        try:
+            await self._stream.aclose()
+        except OSError as error:
+            raise trio.BrokenResourceError from error
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:  # noqa: ARG002  # the stream's signature
         """What trio-websocket is to see next, whatever its length."""
@@ -127,16 +134,22 @@ class Wire(trio.abc.Stream, ABC):
 
     async def _read(self) -> bytes:
         if self._records is None:
-            return bytes(await self._stream.receive_some(READ_BYTES))
-        first = bytes(await self._stream.receive_some(RECORD_BYTES))
+            return await self._take(READ_BYTES)
+        first = await self._take(RECORD_BYTES)
         return drain(self._records, first) if first else first
+
+    async def _take(self, max_bytes: int) -> bytes:
+        try:
+            return bytes(await self._stream.receive_some(max_bytes))
+        except OSError as error:  # trio's own streams say it as below; a user's may not
+            raise trio.BrokenResourceError from error
 
     async def _receive_answer(self) -> bytes:
         """Read the answer; hand over a 101 head, keep anything else and end here."""
         answer = self.answer
         try:
             while answer.status is None and not answer.wrong:
-                answer.feed(bytes(await self._stream.receive_some(READ_BYTES)))
+                answer.feed(await self._take(READ_BYTES))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             answer.wrong = describe(error)
         if answer.head:
@@ -144,7 +157,7 @@ class Wire(trio.abc.Stream, ABC):
         if answer.status is not None:
             with trio.move_on_after(BODY_GRACE_S if answer.length_known else OPEN_BODY_GRACE_S):
                 while not answer.complete:
-                    answer.feed(bytes(await self._stream.receive_some(READ_BYTES)))
+                    answer.feed(await self._take(READ_BYTES))
         raise trio.BrokenResourceError(answer.wrong or "refused")
 
 
@@ -202,7 +215,7 @@ class PlainWire(Wire):
     """Gives trio-websocket everything, and looks on: for announced lengths, stalls and pongs.
 
     Attributes:
-        pongs: how many came and were not reported yet.
+        pongs: payloads of those that came and were not reported yet.
         stalled: a frame did not arrive whole in time.
         lost: how the connection was lost, if it was.
     """
@@ -215,7 +228,7 @@ class PlainWire(Wire):
         notify: Callable[[], None],
     ) -> None:
         super().__init__(stream, splitter, stall_timeout_s)
-        self.pongs = 0
+        self.pongs: list[bytes] = []
         self.stalled = False
         self.lost: Exception | None = None
         self._notify = notify

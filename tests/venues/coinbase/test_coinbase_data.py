@@ -722,13 +722,26 @@ def test_product_whose_heartbeat_stays_away_is_stale_alone() -> None:
     assert silent.kinds() == ["Stale"]
 
 
-def test_product_without_heartbeats_is_stale_but_its_data_keeps_the_line() -> None:
-    play, (box,) = beating(Trades("A-B"))
+def test_product_without_heartbeats_is_not_stale_while_its_data_comes() -> None:
+    play, (silent, alive) = beating(Trades("A-B"), Trades("C-D"))
     for number in range(1, 31):
         play.advance(1.0)
-        play.server(match(number, product="A-B"))
+        play.server(match(number, product="A-B"), heartbeat(product="C-D"))
+    assert silent.kinds().count("Stale") == 0
+    for _ in range(5):
+        play.advance(1.0)
+        play.server(heartbeat(product="C-D"))
+    (stale,) = silent.take()
+    assert isinstance(stale, events.Stale)
+    assert stale.silent_s == 5.0
+    play.server(match(31, product="A-B"))
+    for _ in range(100):
+        play.advance(1.0)
+        play.server(heartbeat(product="C-D"))
+    ages = [event.silent_s for event in silent.take() if isinstance(event, events.Stale)]
+    assert ages == [5.0, 20.0, 80.0], "once for each silence, and again whenever it has grown"
+    assert alive.kinds().count("Stale") == 0
     assert play.line().state.lost_reason is None
-    assert box.kinds().count("Stale") == 1
 
 
 def test_line_without_any_message_is_given_up_though_it_answers_pings() -> None:

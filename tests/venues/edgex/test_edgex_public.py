@@ -45,6 +45,7 @@ from trioquotes.events import (
     Malformed,
     Quote,
     Rejected,
+    Stale,
     Trade,
     Unknown,
 )
@@ -58,6 +59,7 @@ from trioquotes.venues.edgex.protocol import PublicProtocol
 E = TypeVar("E", bound=Event)
 DEPTH = f"depth.{BTC}.200"
 SUBSCRIBED = compact({"type": "subscribed", "channel": DEPTH})
+PING_FRAME = compact({"type": "ping", "time": "1693208170000"})
 UNSUBSCRIBED = compact({"type": "unsubscribed", "channel": DEPTH})
 
 
@@ -870,3 +872,30 @@ def test_the_public_line_uses_no_credentials() -> None:
     protocol = VENUE.protocol(Lane("public"), KEY, {}, Options(VENUE.endpoints["v1"], has_credentials=True))
     made = protocol.handshake(Stamp(0, 0.0))
     assert (made.url, made.headers) == ("wss://quote.edgex.exchange/api/v1/public/ws", ())
+
+
+# What has a beat.
+
+
+def test_the_channel_of_every_second_is_stale_when_it_stays_away_and_no_other_is() -> None:
+    play, (each, one) = served(edgex.AllTickersEachSecond(), edgex.Tickers(BTC))
+    for _ in range(60):  # what never beat has no beat
+        play.advance(1.0)
+        play.server(PING_FRAME)
+    assert of(each, Stale) == []
+    for _ in range(10):
+        play.server(quote("ticker.all.1s", [ticker()]), quote(f"ticker.{BTC}", [ticker()]))
+        play.advance(1.0)
+    assert of(each, Stale) == []
+    for _ in range(30):
+        play.server(PING_FRAME)
+        play.advance(1.0)
+    assert [stale.silent_s for stale in of(each, Stale)] == [5.0, 20.0]
+    assert of(one, Stale) == []
+    play.unsubscribe(each)
+    play.writer()
+    for _ in range(300):
+        play.server(PING_FRAME)
+        play.advance(1.0)
+    assert play.line().state.lost_reason is None
+    assert of(each, Stale) == []

@@ -619,3 +619,27 @@ def test_an_event_without_data_is_one_of_no_entries() -> None:
     for content in ('{"event":"START_LIQUIDATING"}', '{"event":"START_LIQUIDATING","data":null}'):
         read = read_trade_event(content.encode())
         assert (read.entries, read.reasons, read.message.data) == (0, (), Groups())
+
+
+def test_what_a_transaction_leaves_empty_was_not_said() -> None:
+    row = {"id": "1", "deltaAmount": "-0.10", "fundingTime": "0", "fundingRate": "", "fundingIndexPrice": ""}
+    data = {
+        "collateralTransaction": [row, {**row, "fundingRate": "0.00005000"}],
+        "positionTransaction": [row],
+    }
+    read = read_trade_event(json.dumps({"event": "ACCOUNT_UPDATE", "data": data}).encode())
+    assert read.reasons == ()
+    plain, funding = read.message.data.collateral_transaction
+    assert (plain.funding_rate, plain.funding_index_price, plain.funding_oracle_price) == (None, None, None)
+    assert str(plain.delta_amount) == "-0.10"
+    assert str(funding.funding_rate) == "0.00005000"
+    assert read.message.data.position_transaction[0].funding_rate is None
+
+
+def test_an_empty_text_is_no_number_where_one_belongs_and_no_id() -> None:
+    data: dict[str, Any] = {
+        "order": [order(price="")],
+        "collateralTransaction": [{"fundingRate": ""}, {"id": "1", "createdTime": "", "fundingRate": ""}],
+    }
+    read = read_trade_event(json.dumps({"event": "ORDER_UPDATE", "data": data}).encode())
+    assert (read.entries, len(read.reasons)) == (0, 3)

@@ -171,6 +171,7 @@ class CoinbaseProtocol:
         if channel in self._gone:
             out.ignored(WITHDRAWN, elements)
             return False
+        self._vitals.beat(channel.instrument, stamp.monotonic_s)
         return True
 
     def _confirmed(self, fresh: list[WireChannel], stamp: Stamp) -> None:
@@ -200,7 +201,6 @@ class CoinbaseProtocol:
         channel = self._channel("heartbeat", message.product_id)
         if not self._served(channel, stamp, out):
             return
-        self._vitals.beat(message.product_id, stamp.monotonic_s)
         matches = self._routes.get(("matches", message.product_id))
         ids = self._memory.get(matches)
         if matches is not None and ids is not None:

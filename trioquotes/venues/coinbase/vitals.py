@@ -56,7 +56,7 @@ class Vitals:
             self._pulse.forget(_LINE)
 
     def beat(self, product: str, now_s: float) -> None:
-        """A heartbeat came."""
+        """A heartbeat came, or anything else of the product."""
         self._beats.heard(product, now_s)
 
     def tick(self, now_s: float, channels: Iterable[WireChannel], out: Sink) -> None:

@@ -132,6 +132,7 @@ class DarwinexProtocol:
                 self._listened(HEARTBEATS, message, "heartbeat", out)
             case wire.Pong():
                 self._talk.pong(message, out)
+                self._vitals.answered(message.msg or "", stamp.monotonic_s, out)
                 self._listened(PONGS, message, "pong", out)
             case wire.Subscribed():
                 self._subscribed(message, out)

@@ -36,10 +36,17 @@ class Vitals:
         self._intervals_s: deque[float] = deque(maxlen=_OBSERVED)
         self._suspended_until_s = -math.inf
         self._ping_at_s = math.inf
+        self._pinged: tuple[str, float] | None = None  # the last ping without an answer, and when it was due
 
     def heard(self, now_s: float) -> None:
         """A frame or a pong came, or the line was opened."""
         self._watch.heard(max(now_s, self._suspended_until_s))
+
+    def answered(self, text: str, now_s: float, out: Sink) -> None:
+        """A pong came."""
+        if self._pinged is not None and text == self._pinged[0]:
+            out.round_trip(now_s - self._pinged[1])
+            self._pinged = None
 
     def beat(self, now_s: float) -> None:
         """A heartbeat came: the longest of the last intervals says what silence is healthy."""
@@ -78,7 +85,8 @@ class Vitals:
         if regular:
             self._ping_at_s = now_s + PING_EVERY_S
         if regular or due == "ping":
-            out.reply(ping(str(stamp.wall_ns)))
+            self._pinged = (str(stamp.wall_ns), now_s)
+            out.reply(ping(self._pinged[0]))
 
     def deadline(self) -> float:
         """When to tick."""

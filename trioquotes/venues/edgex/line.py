@@ -88,6 +88,8 @@ class Line(ABC):
         del frame
         time_ms = _TIME.read(bytes(head.time), "$.time")
         sent_s = self._pinged.pop(time_ms, None)
+        if sent_s is not None:
+            out.round_trip(stamp.monotonic_s - sent_s)
         if not self._measuring:
             out.ignored("heartbeat")
             return

@@ -1,6 +1,7 @@
 """What the private socket sends, field for field.
 
 Ids are texts, on some pages numbers: both pass as they are. Times are Unix milliseconds. Amounts may be negative.
+A transaction's amount that stands there as an empty text, as those of a funding do in every other one, is ``None``.
 The fields of each group are those of the REST model of the same name; what is not listed passes.
 """
 

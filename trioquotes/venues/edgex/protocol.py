@@ -26,6 +26,7 @@ from trioquotes._protocol.effects import (
     Verdict,
     WireChannel,
 )
+from trioquotes._protocol.liveness import Beats
 from trioquotes._protocol.sequence import OK
 from trioquotes._protocol.verdict import default_verdict
 from trioquotes.venues.edgex.chain import Chain, Rule
@@ -43,6 +44,13 @@ PUBLIC_PATH: Final = "/api/v1/public/ws"
 NAME_SHOWN: Final = 60
 ANSWER_WITHIN_S: Final = 10.0
 """How long an acknowledgement, and the snapshot of a book, may take."""
+BEATING: Final = WireChannel("ticker.all.1s")
+"""The one channel that has a beat of its own, whatever the market does; all others may rest."""
+BEAT_STALE_S: Final = 5.0
+"""It comes every second: after five without it, it is stale.
+
+*Source:* public clients that count on it; the pages only name the interval.
+"""
 
 
 class PublicProtocol(Line):
@@ -67,6 +75,7 @@ class PublicProtocol(Line):
         self._leaving: dict[WireChannel, int] = {}  # the request that unsubscribes each, not yet answered
         self._chains: dict[WireChannel, Chain] = {}
         self._rule = Rule()
+        self._beats: Beats[WireChannel] = Beats(BEAT_STALE_S)
         self._handlers |= {
             "subscribed": self._subscribed,
             "unsubscribed": self._unsubscribed,
@@ -129,6 +138,7 @@ class PublicProtocol(Line):
 
     def _forget(self, channel: WireChannel) -> None:
         """It is no longer asked for; the versions of a book that is asked for again go on counting."""
+        self._beats.forget(channel)
         self._asked.pop(channel, None)
         self._unconfirmed.discard(channel)
         if channel in self._chains:
@@ -198,6 +208,11 @@ class PublicProtocol(Line):
             return
         if channel in self._unconfirmed:
             self._confirm(channel, stamp, out)
+        if channel == BEATING and channel in self._asked:
+            self._beats.expect(
+                channel, stamp.monotonic_s
+            )  # from its first frame on: what never beat has no beat
+            self._beats.heard(channel, stamp.monotonic_s)
         self._rows(channel, content, frame, out)
 
     def _rows(self, channel: WireChannel, content: Content, frame: bytes, out: Sink) -> None:
@@ -309,6 +324,18 @@ class PublicProtocol(Line):
         chain.broken()
         out.gap(channel, reason)
         out.resync(channel)
+
+    # Time.
+
+    def tick(self, stamp: Stamp, out: Sink) -> None:
+        """Watch the line, and what has a beat."""
+        super().tick(stamp, out)
+        for channel, silent_s in self._beats.check(stamp.monotonic_s):
+            out.stale(channel, silent_s)
+
+    def deadline(self) -> float:
+        """When to tick."""
+        return min(super().deadline(), self._beats.deadline())
 
     # Endings.
 

@@ -7,7 +7,8 @@ integer. What it takes for a price is compared with the text as everywhere (see 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar
+from decimal import Decimal
+from typing import Any, Final, Generic, TypeVar, get_type_hints
 
 import attrs
 import msgspec
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+R = TypeVar("R", bound=msgspec.Struct)
 
 REASONS_SHOWN: Final = 10
 
@@ -104,12 +106,22 @@ class RowsRead(Generic[T]):
         return "; ".join(self.reasons[:REASONS_SHOWN])
 
 
-class _RowsReader(Generic[T]):
-    """Decodes an array; a row that does not decode costs no other."""
+_FIELDS: Final[Reader[dict[str, msgspec.Raw]]] = Reader(dict[str, msgspec.Raw], numbers=False)
+_UNSET: Final = b'""'
 
-    def __init__(self, row: type[T]) -> None:
+
+class _RowsReader(Generic[T]):
+    """Decodes an array; a row that does not decode costs no other.
+
+    Args:
+        row: the type of its rows.
+        unset: fields that the venue writes as an empty text where there is nothing to say.
+    """
+
+    def __init__(self, row: type[T], unset: frozenset[str] = frozenset()) -> None:
         self._all: Reader[tuple[T, ...]] = Reader(tuple[row, ...])  # type: ignore[valid-type]
         self._one: Reader[T] = Reader(row)
+        self._unset = unset
 
     def read(self, text: bytes, at: str) -> RowsRead[T]:
         """The rows.
@@ -125,10 +137,29 @@ class _RowsReader(Generic[T]):
         reasons: list[str] = []
         for index, raw in enumerate(_RAWS.read(text, at)):
             try:
-                rows.append(self._one.read(bytes(raw), f"{at}[{index}]"))
+                rows.append(self._one.read(self._without_unset(bytes(raw)), f"{at}[{index}]"))
             except BadFrame as bad:
                 reasons.append(bad.reason)
         return RowsRead(tuple(rows), tuple(reasons))
+
+    def _without_unset(self, row: bytes) -> bytes:
+        """The row without the fields that say nothing; every other byte of a value stays as it was."""
+        if not self._unset or _UNSET not in row:
+            return row
+        try:
+            fields = _FIELDS.read(row)
+        except BadFrame:
+            return row  # the typed reader says what is wrong
+        return msgspec.json.encode(
+            {name: raw for name, raw in fields.items() if name not in self._unset or bytes(raw) != _UNSET}
+        )
+
+
+def _numbers_of(row: type[msgspec.Struct]) -> frozenset[str]:
+    """The optional decimals of a row, by their names on the wire."""
+    kinds = get_type_hints(row)
+    names = zip(row.__struct_fields__, row.__struct_encode_fields__, strict=True)
+    return frozenset(wire for name, wire in names if kinds[name] == Decimal | None)
 
 
 _TICKERS: Final[_RowsReader[Any]] = _RowsReader(Ticker)
@@ -211,13 +242,18 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     data: dict[str, msgspec.Raw] | None = None
 
 
+def _transactions(row: type[R]) -> _RowsReader[R]:
+    """Every transaction has the fields of a funding, empty where it is none."""
+    return _RowsReader(row, _numbers_of(row))
+
+
 _EVENT: Final[Reader[_Event]] = Reader(_Event, numbers=False)
 _GROUPS: Final[Mapping[str, tuple[str, _RowsReader[Any]]]] = {
     "account": ("account", _RowsReader(private.Account)),
     "collateral": ("collateral", _RowsReader(private.Collateral)),
-    "collateralTransaction": ("collateral_transaction", _RowsReader(private.CollateralTransaction)),
+    "collateralTransaction": ("collateral_transaction", _transactions(private.CollateralTransaction)),
     "position": ("position", _RowsReader(private.Position)),
-    "positionTransaction": ("position_transaction", _RowsReader(private.PositionTransaction)),
+    "positionTransaction": ("position_transaction", _transactions(private.PositionTransaction)),
     "deposit": ("deposit", _RowsReader(private.Deposit)),
     "withdraw": ("withdraw", _RowsReader(private.Withdraw)),
     "transferIn": ("transfer_in", _RowsReader(private.TransferIn)),

@@ -124,6 +124,7 @@ class ZondaProtocol:
         """Whatever is no data."""
         match action:
             case "pong":
+                self._vitals.answered(out)
                 out.ignored("heartbeat")
             case "subscribe-public-confirm" | "subscribe-private-confirm":
                 channel = self._named(head)

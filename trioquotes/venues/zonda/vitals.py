@@ -22,6 +22,8 @@ class Vitals:
     def __init__(self) -> None:
         self._heard_s = math.inf
         self._ping_s = math.inf
+        self._pinged_s = math.inf
+        self._unanswered = 0
 
     def opened(self, now_s: float) -> None:
         """The line is being opened, or was just used for the first time."""
@@ -32,6 +34,12 @@ class Vitals:
         """A frame or a pong came."""
         self._heard_s = now_s
 
+    def answered(self, out: Sink) -> None:
+        """The frame just heard answers a ping; which one, it does not say, so it tells the time only of a lone one."""
+        if self._unanswered == 1:
+            out.round_trip(self._heard_s - self._pinged_s)
+        self._unanswered = max(self._unanswered - 1, 0)
+
     def tick(self, now_s: float, out: Sink) -> None:
         """Ping, or give the line up."""
         if now_s >= self._heard_s + SILENT_S:
@@ -39,6 +47,8 @@ class Vitals:
             self._heard_s = self._ping_s = math.inf
         elif now_s >= self._ping_s:
             self._ping_s = now_s + PING_EVERY_S
+            self._pinged_s = now_s
+            self._unanswered += 1
             out.reply(PING)
 
     def deadline(self) -> float:
