@@ -47,7 +47,7 @@ class Place:
 
     @property
     def topics(self) -> list[tq.Topic[tq.Event]]:
-        kinds = [t for t in VENUES[self.name].unified if not t.private]
+        kinds = [t for t in VENUES[self.name].unified if not t.private and t is not tq.OrderBooks]
         return [
             t(self.instruments[0]) if t.__struct_fields__ else t()
             for t in sorted(kinds, key=lambda t: t.__name__)

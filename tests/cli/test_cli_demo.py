@@ -85,7 +85,7 @@ def test_a_terminal_gets_a_live_table_and_is_left_as_it_was(tmp_path: Path, term
                 shown += data
         os.close(ours)
         assert process.wait(PATIENCE_S) == 130
-    text = shown.decode()
+    text = shown.decode(errors="replace")  # an interrupt may cut a drawing in the middle of a character
     if term == "dumb":
         assert "\x1b" not in text
         return
