@@ -92,13 +92,16 @@ def _install(session: nox.Session, *requirements: str) -> None:
     )  # its version stays the same while its content changes
 
 
+LIGHT = "not endurance and not thorough"
+
+
 def _pytest(session: nox.Session, *, measured: bool = False) -> None:
     """Run the suite, or what the positional arguments say, against the installed wheel."""
     arguments = session.posargs or ["-n", str(min(os.cpu_count() or 1, 4))]
     # Not `python -m`: that puts the source tree before the wheel on the import path.
     pytest = shutil.which("pytest", path=session.bin) or "pytest"
     if measured:
-        profile = ("--hypothesis-profile=measured", "-m", "not endurance")
+        profile = ("--hypothesis-profile=measured", "-m", LIGHT)
         session.run(
             "coverage",
             "run",
@@ -108,12 +111,12 @@ def _pytest(session: nox.Session, *, measured: bool = False) -> None:
             env={"COVERAGE_FILE": str(_empty("coverage") / "data")},
         )
         if not session.posargs:
-            session.run("pytest", "-m", "endurance", *arguments)
+            session.run("pytest", "-m", "endurance and not thorough", *arguments)
     elif os.environ.get(MEASURE):
         # Its long tests ran once beside the measured run: they try the code, not the interpreter.
-        session.run("pytest", "-m", "not endurance", *arguments)
+        session.run("pytest", "-m", LIGHT, *arguments)
     else:
-        session.run("pytest", *arguments)
+        session.run("pytest", "-m", "not thorough", *arguments)
 
 
 PEERS = (("copra",), ("--no-deps", "upbit-client"))
@@ -204,10 +207,16 @@ def books(session: nox.Session) -> None:
     _install(session, *_group("test"))
     cases = session.posargs[0] if session.posargs else "50000"
     session.run(
-        "pytest", "tests/venues", "tests/test_books_live.py", "-k", "book_property or books_live", "--timeout=0",
-        "-n", str(os.cpu_count() or 1),
+        "pytest", "tests/venues", "-k", "book_property", "--timeout=0", "-n", str(os.cpu_count() or 1),
         env={"TRIOQUOTES_BOOK_CASES": cases},
     )  # fmt: skip
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """What is too long for every change: busier hours of every book, and sweeps that leave out no step."""
+    _install(session, *_group("test"))
+    session.run("pytest", "-m", "thorough", "--timeout=0", "-n", str(os.cpu_count() or 1), *session.posargs)
 
 
 @nox.session

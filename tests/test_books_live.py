@@ -7,7 +7,6 @@ followers apply events to plain dictionaries, and the server's books come from i
 from __future__ import annotations
 
 import base64
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -375,19 +374,19 @@ def assert_eventful(hour: Hour, script: Script, *, compared: float, gaps: int, l
     assert hour.failed_audits >= 5, f"no audit failed: {hour}"
 
 
-pytestmark = pytest.mark.endurance  # an hour of each tries the code, not the interpreter
-
-RATES = [pytest.param(0.8, id="calm")]
-if "TRIOQUOTES_BOOK_CASES" in os.environ:  # where books are tried at length
-    RATES.append(pytest.param(3.0, id="brisk"))
-rates = pytest.mark.parametrize("rate", RATES)
+endurance, thorough = pytest.mark.endurance, pytest.mark.thorough
+rates = pytest.mark.parametrize(
+    "rate", [pytest.param(0.8, id="calm"), pytest.param(3.0, id="brisk", marks=thorough)]
+)
 """Actions of traders a second and instrument."""
 
 PRODUCTS = ["BTC-USD", "ETH-USD"]
 
 
 @rates
-@pytest.mark.parametrize("channel", ["level2_50", "level2"])
+@pytest.mark.parametrize(
+    "channel", [pytest.param("level2_50", marks=endurance), pytest.param("level2", marks=thorough)]
+)
 async def test_coinbase_books_by_price(
     channel: str, rate: float, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -407,6 +406,7 @@ async def test_coinbase_books_by_price(
     assert_eventful(hour, script, compared=5000 * rate, gaps=100, live=0.7)
 
 
+@endurance
 @rates
 async def test_upbit_books(rate: float, autojump_clock: trio.testing.MockClock) -> None:
     """Every frame is the whole of the best thirty levels, with a time and without a counter: nothing tells of a frame that
@@ -423,7 +423,10 @@ async def test_upbit_books(rate: float, autojump_clock: trio.testing.MockClock) 
 
 
 @rates
-@pytest.mark.parametrize(("generation", "level"), [("v1", 15), ("v2", 200)])
+@pytest.mark.parametrize(
+    ("generation", "level"),
+    [pytest.param("v1", 15, marks=endurance), pytest.param("v2", 200, marks=thorough)],
+)
 async def test_edgex_books(
     generation: Any, level: int, rate: float, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -447,7 +450,7 @@ async def test_edgex_books(
 
 
 @rates
-@pytest.mark.parametrize("limit", [None, 10])
+@pytest.mark.parametrize("limit", [pytest.param(None, marks=endurance), pytest.param(10, marks=thorough)])
 async def test_zonda_books(limit: int | None, rate: float, autojump_clock: trio.testing.MockClock) -> None:
     """Pushes have a counter of each channel, and the snapshot comes by a request of its own, which is lost at times; a
     book that broke often is asked for again ever more slowly, so that it is right for less of the time than others."""
@@ -468,7 +471,7 @@ async def test_zonda_books(limit: int | None, rate: float, autojump_clock: trio.
     assert_eventful(hour, script, compared=(1200 if limit else 3500) * rate, gaps=60, live=0.5)
 
 
-@pytest.mark.endurance
+@thorough
 async def test_zonda_books_deeper_than_their_snapshot(autojump_clock: trio.testing.MockClock) -> None:
     """The snapshot has 300 levels a side at most, and the server's book more: those behind are not known, and none of
     those before may be missing, however far the prices have gone since."""
@@ -484,7 +487,9 @@ async def test_zonda_books_deeper_than_their_snapshot(autojump_clock: trio.testi
 
 
 @rates
-@pytest.mark.parametrize("channel", ["full", "level3"])
+@pytest.mark.parametrize(
+    "channel", [pytest.param("full", marks=endurance), pytest.param("level3", marks=thorough)]
+)
 async def test_coinbase_books_by_order(
     channel: str, rate: float, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -40,6 +40,8 @@ from trioquotes.errors import SessionError
 from trioquotes.events import Event, Malformed, Notice, Unknown
 from trioquotes.topics import OrderBooks
 
+pytestmark = pytest.mark.endurance
+
 REASONS: Final = 40
 """More reasons to ignore something than any venue has: each is a key of the count, kept for ever."""
 CPU_S: Final = 10.0

@@ -10,7 +10,7 @@ from tests.simulation.campaign import Case, run_case
 from tests.simulation.places import PLACES
 
 FIXED, A_TEST = 36, 6
-FRESH = 4
+FRESH = 1
 
 each = pytest.mark.parametrize("venue", sorted(PLACES))
 

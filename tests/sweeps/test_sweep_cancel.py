@@ -35,7 +35,10 @@ THINNED, COMPLETE = 16, 10**6
 each = pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
 thinned_and_complete = pytest.mark.parametrize(
     "at_most",
-    [pytest.param(THINNED, id="thinned"), pytest.param(COMPLETE, id="complete", marks=pytest.mark.endurance)],
+    [
+        pytest.param(THINNED, id="thinned", marks=pytest.mark.endurance),
+        pytest.param(COMPLETE, id="complete", marks=pytest.mark.thorough),
+    ],
 )
 
 
@@ -78,7 +81,11 @@ def test_cancelled_at_any_step_it_is_out_at_once_and_leaves_nothing(scene: Scene
 
 
 @pytest.mark.parametrize(
-    "at_most", [pytest.param(8, id="thinned"), pytest.param(64, id="finer", marks=pytest.mark.endurance)]
+    "at_most",
+    [
+        pytest.param(8, id="thinned", marks=pytest.mark.endurance),
+        pytest.param(64, id="finer", marks=pytest.mark.thorough),
+    ],
 )
 def test_with_tls_it_is_out_as_soon(at_most: int) -> None:
     sweep_cancel(SCENES["zonda"], at_most, seed=4, tls=True)
@@ -86,7 +93,11 @@ def test_with_tls_it_is_out_as_soon(at_most: int) -> None:
 
 @each
 @pytest.mark.parametrize(
-    "at_most", [pytest.param(8, id="thinned"), pytest.param(48, id="finer", marks=pytest.mark.endurance)]
+    "at_most",
+    [
+        pytest.param(8, id="thinned", marks=pytest.mark.endurance),
+        pytest.param(48, id="finer", marks=pytest.mark.thorough),
+    ],
 )
 def test_the_users_own_error_leaves_bare_and_in_time_at_any_step(scene: Scene, at_most: int) -> None:
     whole = run_raising(scene, 0)

@@ -17,7 +17,10 @@ GRACE_S = 0.1
 each = pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
 thinned_and_complete = pytest.mark.parametrize(
     "at_most",
-    [pytest.param(9, id="thinned"), pytest.param(10**6, id="complete", marks=pytest.mark.endurance)],
+    [
+        pytest.param(9, id="thinned", marks=pytest.mark.endurance),
+        pytest.param(10**6, id="complete", marks=pytest.mark.thorough),
+    ],
 )
 
 
