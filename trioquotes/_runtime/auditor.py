@@ -78,7 +78,7 @@ class Auditor:
             with self._scope:
                 while True:
                     await self._round()
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103  # a cancellation, in a group or not, is raised again
             found = sole(error)
             if isinstance(found, trio.Cancelled):
                 raise

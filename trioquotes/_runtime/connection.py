@@ -135,7 +135,7 @@ class Connection:
             await task()
         except LineFailed as failed:
             self.finish(failed.failure)
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103  # a cancellation, in a group or not, is raised again
             found = sole(error)
             if isinstance(found, trio.Cancelled):
                 raise

@@ -125,7 +125,7 @@ class Supervisor:
                 while not self._closing:
                     await self._until_wanted()
                     await self._attempt()
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103  # a cancellation, in a group or not, is raised again
             found = sole(error)
             if isinstance(found, trio.Cancelled):
                 raise
