@@ -7,11 +7,12 @@ what the snapshot shows, from a while before the snapshot was asked for until a 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 
 import attrs
 
 from trioquotes.books import BookView
+from trioquotes.books.exact import EXACT
 from trioquotes.errors import UsageError
 from trioquotes.events import (
     BookChange,
@@ -29,7 +30,6 @@ SHOWN_DIFFERENCES = 20
 """How many differences a report holds: enough to see what is wrong, too few to be a book."""
 
 NOTHING = Decimal(0)
-EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 
 def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:

@@ -156,12 +156,11 @@ class PriceFeed(KeptFeed[OrderBook]):
         if isinstance(made, BookChange):
             if book.state != "live":
                 return AWAITING_SNAPSHOT
-            before = (book.best_bid, book.best_ask)
             taken = self._take_change(made)
             self._check()
             if self.watch is not None:
                 self.watch.change(taken)
-            self.change_kept(taken, before)
+            self.change_kept(taken)
             return None
         if not isinstance(made, BookSnapshot):
             raise TypeError(f"the unifier of a book made {type(made).__name__}")
@@ -217,8 +216,8 @@ class PriceFeed(KeptFeed[OrderBook]):
         """The book was replaced and is right."""
 
     @abstractmethod
-    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
-        """The book was changed and is right; ``before`` is the best bid and ask it had."""
+    def change_kept(self, change: BookChange) -> None:
+        """The book was changed and is right."""
 
 
 class ServedBook(KeptFeed[B]):
@@ -306,9 +305,8 @@ class BookFeed(ServedBook[OrderBook], PriceFeed):
         self.lag.saw(snapshot)
         self.hand_over_snapshot(snapshot, weight_bytes)
 
-    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
+    def change_kept(self, change: BookChange) -> None:
         """Hand it over."""
-        del before
         self._last = change
         self.hand_over_change(change)
 
@@ -345,12 +343,18 @@ class ViewFeed(PriceFeed):
     def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
         """A view where it shows something else: a venue may send the whole book over and over."""
         del weight_bytes
-        if self.seen() != self._shown:
-            self.emit(snapshot)
+        self._look(snapshot)
 
-    def emit(self, cause: BookSnapshot | BookChange) -> None:
-        """Hand the present view over."""
-        self._shown = self.seen()
+    def change_kept(self, change: BookChange) -> None:
+        """A view only where it shows something else."""
+        self._look(change)
+
+    def _look(self, cause: BookSnapshot | BookChange) -> None:
+        """Hand the present view over, if it is another one."""
+        seen = self.seen()
+        if seen == self._shown:
+            return
+        self._shown = seen
         view = self.view(cause.received_ns, cause)
         self.lag.saw(view)
         for outlet in self.outlets:
@@ -367,11 +371,6 @@ class ViewFeed(PriceFeed):
 
 class QuoteFeed(ViewFeed):
     """The best bid and ask of the kept book."""
-
-    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
-        """A quote only where the best of a side changed."""
-        if (self.book.best_bid, self.book.best_ask) != before:
-            self.emit(change)
 
     def seen(self) -> object:
         """The best of both sides."""
@@ -402,12 +401,6 @@ class DepthFeed(ViewFeed):
         if not isinstance(topic, Depths):
             raise TypeError(f"a view of the best levels is asked for with Depths, not with {topic!r}")
         self._levels = topic.levels
-
-    def change_kept(self, change: BookChange, before: tuple[Level | None, Level | None]) -> None:
-        """A view only where one of its levels changed."""
-        del before
-        if self.seen() != self._shown:
-            self.emit(change)
 
     def seen(self) -> object:
         """The levels asked for."""
