@@ -33,8 +33,9 @@ from trioquotes._protocol.effects import (
     WireChannel,
 )
 from trioquotes.credentials import Credentials
+from trioquotes.errors import UnsupportedTopic
 from trioquotes.events import Event, WireMessage
-from trioquotes.topics import Topic
+from trioquotes.topics import UNIFIED_TOPICS, Topic
 
 __all__ = ["LedgerView", "Memory", "Sink", "Venue", "VenueProtocol"]
 
@@ -206,6 +207,19 @@ class Venue(ABC):
         Raises:
             InvalidInstrument: it cannot be one.
         """
+
+    def kind_of(self, name: str, native: bool) -> type[Topic[Event]]:
+        """The kind of topic that a word of the command line means: one of the venue's channels, or a unified one.
+
+        Raises:
+            UnsupportedTopic: there is none; the message lists what there is.
+        """
+        known = self.topics if native else {n: t for n, t in UNIFIED_TOPICS.items() if t in self.unified}
+        kind = known.get(name)
+        if kind is None:
+            what = "channel" if native else "topic"
+            raise UnsupportedTopic(f"{self.name} has no {what} {name!r}; it has {', '.join(sorted(known))}")
+        return kind
 
     @abstractmethod
     def topic(self, name: str, instrument: str, native: bool) -> Topic[Event]:

@@ -24,7 +24,7 @@ from trioquotes._protocol.effects import (
 from trioquotes.credentials import Credentials
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic, UsageError
 from trioquotes.events import Event
-from trioquotes.topics import UNIFIED_TOPICS, Topic
+from trioquotes.topics import Topic
 from trioquotes.venues.coinbase import by_order, rest, unify
 from trioquotes.venues.coinbase import topics as native
 from trioquotes.venues.coinbase.auth import Signer
@@ -135,11 +135,7 @@ class CoinbaseVenue(Venue):
             UnsupportedTopic: there is no such topic, or it needs an account.
             InvalidInstrument: the text is none, or one too many or missing.
         """
-        known = self.topics if native else {n: t for n, t in UNIFIED_TOPICS.items() if t in self.unified}
-        kind = known.get(name)
-        if kind is None:
-            what = "channel" if native else "topic"
-            raise UnsupportedTopic(f"coinbase has no {what} {name!r}; it has {', '.join(sorted(known))}")
+        kind = self.kind_of(name, native)
         fields = kind.__struct_fields__
         if not fields:
             if instrument:

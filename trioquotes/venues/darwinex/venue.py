@@ -14,7 +14,7 @@ from trioquotes._protocol.effects import Budget, Endpoint, Lane, Limits, Options
 from trioquotes.credentials import Credentials
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic
 from trioquotes.events import Event
-from trioquotes.topics import UNIFIED_TOPICS, Topic
+from trioquotes.topics import Topic
 from trioquotes.venues.darwinex import topics as native
 from trioquotes.venues.darwinex import unify
 from trioquotes.venues.darwinex.auth import token_of
@@ -102,11 +102,7 @@ class DarwinexVenue(Venue):
             UnsupportedTopic: there is no such topic.
             InvalidInstrument: the text is none, or one too many or missing.
         """
-        known = self.topics if native else {n: t for n, t in UNIFIED_TOPICS.items() if t in self.unified}
-        kind = known.get(name)
-        if kind is None:
-            what = "channel" if native else "topic"
-            raise UnsupportedTopic(f"darwinex has no {what} {name!r}; it has {', '.join(sorted(known))}")
+        kind = self.kind_of(name, native)
         if "instrument" not in kind.__struct_fields__:
             if instrument:
                 raise InvalidInstrument(f"{name} takes no instrument, and got {instrument!r}")

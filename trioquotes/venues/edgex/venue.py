@@ -23,7 +23,7 @@ from trioquotes._protocol.effects import (
 from trioquotes.credentials import Credentials
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic, UsageError
 from trioquotes.events import Event
-from trioquotes.topics import UNIFIED_TOPICS, Books, Depths, Topic
+from trioquotes.topics import Books, Depths, Topic
 from trioquotes.venues.edgex import topics as native
 from trioquotes.venues.edgex import unify
 from trioquotes.venues.edgex.account import PrivateProtocol
@@ -119,14 +119,10 @@ class EdgexVenue(Venue):
             UnsupportedTopic: there is no such topic.
             InvalidInstrument: the text is none, or one too many or missing.
         """
-        known = self.topics if native else {n: t for n, t in UNIFIED_TOPICS.items() if t in self.unified}
-        kind = known.get(name)
-        if kind is None:
-            channel = channel_of(name) if native and not instrument else None
-            if channel is None:
-                what = "channel" if native else "topic"
-                raise UnsupportedTopic(f"edgex has no {what} {name!r}; it has {', '.join(sorted(known))}")
+        channel = channel_of(name) if native and not instrument and name not in self.topics else None
+        if channel is not None:
             return _native_topic(channel)
+        kind = self.kind_of(name, native)
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         if "instrument" not in fields:
             if instrument:

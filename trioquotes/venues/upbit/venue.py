@@ -24,7 +24,7 @@ from trioquotes._protocol.effects import (
 from trioquotes.credentials import Credentials
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic, UsageError
 from trioquotes.events import Event
-from trioquotes.topics import UNIFIED_TOPICS, Topic
+from trioquotes.topics import Topic
 from trioquotes.venues.upbit import topics as native
 from trioquotes.venues.upbit import unify
 from trioquotes.venues.upbit.audit import audit_of
@@ -155,11 +155,7 @@ class UpbitVenue(Venue):
             UnsupportedTopic: there is no such topic.
             InvalidInstrument: the text is none, or one too many or missing.
         """
-        known = self.topics if native else {n: t for n, t in UNIFIED_TOPICS.items() if t in self.unified}
-        kind = known.get(name)
-        if kind is None:
-            what = "channel" if native else "topic"
-            raise UnsupportedTopic(f"upbit has no {what} {name!r}; it has {', '.join(sorted(known))}")
+        kind = self.kind_of(name, native)
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         if "instrument" not in fields:
             if instrument:

@@ -25,7 +25,7 @@ from trioquotes._protocol.effects import (
 from trioquotes.credentials import Credentials
 from trioquotes.errors import InvalidInstrument, MissingCredentials, UnsupportedTopic
 from trioquotes.events import Event
-from trioquotes.topics import UNIFIED_TOPICS, Depths, Topic
+from trioquotes.topics import Depths, Topic
 from trioquotes.venues.zonda import books, paths, unify
 from trioquotes.venues.zonda import topics as native
 from trioquotes.venues.zonda.audit import book_audit
@@ -99,11 +99,7 @@ class ZondaVenue(Venue):
             UnsupportedTopic: there is no such topic.
             InvalidInstrument: the text is none, or one too many or missing.
         """
-        known = self.topics if native else {n: t for n, t in UNIFIED_TOPICS.items() if t in self.unified}
-        kind = known.get(name)
-        if kind is None:
-            what = "channel" if native else "topic"
-            raise UnsupportedTopic(f"zonda has no {what} {name!r}; it has {', '.join(sorted(known))}")
+        kind = self.kind_of(name, native)
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
         if "instrument" not in fields:
             if instrument:
