@@ -175,11 +175,11 @@ class OrderWatch:
                 self._leave(event.order_id)
         elif event.action == "done":
             self._leave(event.order_id)
-        elif event.price is None or event.price == where[1]:
+        elif event.price in {None, where[1]} and size <= self._queues[where][event.order_id]:
             self._queues[where][event.order_id] = size
-        else:
+        else:  # a larger order, or one at another price, queues up again
             self._leave(event.order_id)
-            self._rest(event.order_id, (where[0], event.price), size)
+            self._rest(event.order_id, (where[0], event.price or where[1]), size)
 
     def _rest(self, order_id: str, where: tuple[tq.BookSide, Decimal], size: Decimal) -> None:
         self._queues.setdefault(where, {})[order_id] = size

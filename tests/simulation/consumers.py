@@ -21,6 +21,9 @@ from trioquotes.simulator.bookkeeping import BookWitness
 
 __all__ = ["Consumer", "Looked", "Watched"]
 
+CHURN_S = 4.0
+"""For how long one subscribes and gives up again, without a pause."""
+
 
 @attrs.define
 class Watched:
@@ -30,6 +33,7 @@ class Watched:
         open: whether it is still read.
         drained: whether, at the end, all that was sent must have come.
         prompt: whether its consumer is always at the end of the queue when all is quiet.
+        refused: whether it was said that the venue will not serve it.
     """
 
     choice: Choice
@@ -40,6 +44,7 @@ class Watched:
     tally: Tally
     open: bool = True
     drained: bool = False
+    refused: bool = False
     events: int = 0
     notices: Counter[str] = attrs.field(factory=Counter)
     wrong_frames: list[tuple[str, bytes]] = attrs.field(factory=list)
@@ -49,6 +54,7 @@ class Watched:
         self.events += 1
         if isinstance(event, tq.Notice):
             self.notices[type(event).__name__] += event.count
+            self.refused |= isinstance(event, tq.Rejected) and event.final
             if isinstance(event, tq.Malformed | tq.Unknown):
                 self.wrong_frames.append(
                     (event.reason if isinstance(event, tq.Malformed) else event.kind, event.frame)
@@ -61,13 +67,13 @@ class Watched:
 
     def wrong(self) -> str:
         """What is not yet as it should be; empty for nothing."""
-        if self.book is not None and self.prompt and not self.book.is_right():
+        if self.book is not None and self.prompt and not self.refused and not self.book.is_right():
             return f"{self.book.name}: the book is not the server's newest, trusted {self.book.trusting}"
         return ""
 
     def settle(self) -> None:
         """All is quiet, and has been for a while."""
-        if self.open and self.prompt:
+        if self.open and self.prompt and not self.refused:
             self.drained = True
             if self.delivery is not None:
                 self.delivery.until_s = trio.current_time()
@@ -103,6 +109,8 @@ class Consumer:
         book: BookWatch | OrderWatch | None = None
         if choice.flow is not None:
             delivery = Delivery(name, choice.flow, exact, trio.current_time())
+            if not exact:
+                delivery.strand = choice.topic.latest_key
         if choice.book is not None:
             if isinstance(choice.topic, tq.Books):
                 book = BookWatch(name, choice.book, self._witness, self._tally)
@@ -181,9 +189,10 @@ class Consumer:
                 with trio.move_on_after(pause_s):
                     await book.wait_ready()
 
-    async def churn(self, stream: tq.Stream, menu: list[Choice], for_s: float) -> None:
+    async def churn(self, stream: tq.Stream, menu: list[Choice], start_s: float) -> None:
         """Subscribe to something and give it up, again and again, for a while."""
-        with trio.move_on_after(for_s):
+        await trio.sleep(start_s)
+        with trio.move_on_after(CHURN_S):
             while True:
                 choice = self._chance.choice(menu)
                 with trio.move_on_after(self._chance.choice([0.0, 0.1, 5.0])):

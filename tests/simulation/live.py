@@ -35,7 +35,7 @@ class Stage:
         menu: what can be asked for.
         watched: what every consumer saw so far.
         shown: everything that was shown to people, to be searched for secrets.
-        mended: set once nothing goes wrong any more.
+        mended: set once nothing goes wrong any more; ``mended_s`` when that was.
     """
 
     place: Place
@@ -48,6 +48,13 @@ class Stage:
     watched: list[Watched] = attrs.field(factory=list)
     shown: list[str] = attrs.field(factory=list)
     mended: trio.Event = attrs.field(factory=trio.Event)
+    mended_s: float = float("inf")
+
+    def mend(self) -> None:
+        """From here on nothing goes wrong any more."""
+        self.mended_s = trio.current_time()
+        self.mended.set()
+        self.world.mend()
 
     def judge_tasks(self, lanes: int, when: str) -> None:
         """Never more tasks than lines need."""
@@ -99,8 +106,8 @@ class Live:
                 )
             for look in plan.looks:
                 nursery.start_soon(consumer.look, stream, run.menu[look.choice], look, self._looked)
-            for _ in range(plan.churners):
-                nursery.start_soon(consumer.churn, stream, run.menu, plan.storm_s)
+            for start_s in plan.churns:
+                nursery.start_soon(consumer.churn, stream, run.menu, start_s)
             nursery.start_soon(self._look)
             if after_s is None:
                 await self._until_well()
@@ -139,7 +146,7 @@ class Live:
             await trio.testing.wait_all_tasks_blocked()
             wrong = self._wrong()
             waited_s = trio.current_time() - since_s
-            lines = [line for line in self._stream.statistics().lanes if not line.connected]
+            lines = [line for line in self._stream.statistics().lanes if line.wanted and not line.connected]
             if lines:
                 run.tally.check(
                     "back in time", waited_s <= place.silence_s + 64.0 + 3 * CONNECT_S + 60.0,

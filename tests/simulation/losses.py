@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from math import inf
 
 import attrs
@@ -22,6 +22,12 @@ SAYS_LOSS = (tq.Gap, tq.Lagged, tq.Malformed, tq.Unknown)
 """Notices after which something may be missing."""
 
 
+def _only(event: tq.Event) -> object:
+    """All events are of one strand."""
+    del event
+    return None
+
+
 @attrs.define
 class Delivery:
     """What one channel handed over, from subscribing to closing it.
@@ -30,7 +36,8 @@ class Delivery:
         flow: of its topic.
         exact: whether nothing may be replaced by newer events (``overflow="latest"`` may).
         from_s: when the subscription was confirmed; ``until_s`` when the last event was taken.
-        entries: keys and notices, in order.
+        strand: among which events order is kept; all of them, but where newer ones take the place of older ones.
+        entries: notices, and of events the strand and the key, in order.
     """
 
     name: str
@@ -38,7 +45,8 @@ class Delivery:
     exact: bool
     from_s: float
     until_s: float = 0.0
-    entries: list[Hashable | tq.Notice] = attrs.field(factory=list)
+    strand: Callable[[tq.Event], object] = _only
+    entries: list[tuple[object, Hashable] | tq.Notice] = attrs.field(factory=list)
 
     def take(self, event: tq.Event) -> None:
         """One event or notice was handed over."""
@@ -47,7 +55,7 @@ class Delivery:
             return
         key = self.flow.key(event)
         if key is not None:
-            self.entries.append(key)
+            self.entries.append((self.strand(event), key))
 
 
 def judge_delivery(delivery: Delivery, items: Sequence[Item], tally: Tally, *, drained: bool) -> None:
@@ -67,7 +75,7 @@ def judge_delivery(delivery: Delivery, items: Sequence[Item], tally: Tally, *, d
         if isinstance(entry, tq.Notice):
             judgement.said.append(entry)
         else:
-            judgement.event(entry)
+            judgement.event(*entry)
     if drained:
         judgement.end()
 
@@ -85,6 +93,7 @@ class _Judgement:
         self._tally = tally
         self._seen: Counter[Hashable] = Counter()
         self._last = -1
+        self._last_of: dict[object, int] = {}
         flow = delivery.flow
         ordered = sorted(items, key=_number) if flow.numbered else items
         self._ranks: dict[Hashable, list[int]] = {}
@@ -102,7 +111,7 @@ class _Judgement:
         self._told_apart = len(self._ranks) == len(ordered)
         self._came = [rank for rank, item in enumerate(ordered) if item.spoilt != "nothing"]
 
-    def event(self, key: Hashable) -> None:
+    def event(self, strand: object, key: Hashable) -> None:
         """An event was handed over."""
         name, tally, seen = self._delivery.name, self._tally, self._seen
         ranks = self._ranks.get(key, [])
@@ -114,10 +123,11 @@ class _Judgement:
             lambda: f"{name}: {seen[key]} times {key!r:.200}",
         )
         again = self._delivery.flow.times > 1 and seen[key] > 1
-        rank = next((rank for rank in ranks if rank > self._last - again), -1)
+        last = self._last_of.get(strand, -1)
+        rank = next((rank for rank in ranks if rank > last - again), -1)
         tally.check("order kept", rank >= 0, lambda: f"{name}: {key!r:.200} after a later one")
         self._judge_missed(self._missed_until(rank), rank, before=key)
-        self._last = rank
+        self._last = self._last_of[strand] = rank
         self.said = []
 
     def end(self) -> None:

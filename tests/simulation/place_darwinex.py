@@ -22,21 +22,16 @@ def _darwinex(keyed: bool) -> list[Choice]:
     for name in DARWINS:
 
         def own(fields: Any, name: str = name) -> bool:
-            return bool(fields["productName"] == name)
+            shown = fields["products"] if fields["op"] == "subscribed" else [fields]
+            return any(product["productName"] == name for product in shown)
 
-        quotes = Flow(kinds=("pq",), read=whole_frame(own), key=_pushed, repeats=True)
+        quotes = Flow(kinds=("pq", "subscribed"), read=whole_frame(own), key=by_frame, repeats=True)
         out += [
             Choice(topic=tq.Quotes(name), flow=quotes),
             Choice(topic=venues.darwinex.ProductQuotes(name), flow=quotes),
         ]
     out.append(Choice(topic=tq.Instruments(), lively=False))
     return out
-
-
-def _pushed(event: tq.Event) -> bytes | None:
-    """Quotes that were pushed; those inside an acknowledgement are not the subject."""
-    raw = by_frame(event)
-    return raw if raw is not None and raw.startswith(b'{"op":"pq"') else None
 
 
 DARWINEX = Place(

@@ -85,7 +85,7 @@ class Plan:
         audited: whether books are audited.
         rate: actions of traders.
         looks_s: how often the figures are looked at.
-        churners: how many consumers subscribe to something and give it up again, without a pause.
+        churns: when consumers begin to subscribe to something and give it up again, without a pause, for a while.
         looks: those who look at live books.
         tls: whether the venue is served with TLS.
         provided: whether credentials come from a provider, and expire.
@@ -102,7 +102,7 @@ class Plan:
     audited: bool
     rate: float
     looks_s: float
-    churners: int
+    churns: tuple[float, ...]
     looks: tuple[Look, ...] = ()
     tls: bool = False
     provided: bool = False
@@ -117,7 +117,7 @@ def draw_plan(place: Place, seed: int) -> Plan:
     merged = tuple(sorted(chance.sample(range(len(menu)), chance.choice([0, 1, 1, 2, 3]))))
     told_apart = {(type(menu[n].topic), menu[n].topic.subject): n for n in merged if _has_events(menu[n])}
     merged = tuple(told_apart.values())
-    storm_s = chance.uniform(15.0, 60.0)
+    storm_s = chance.choice([chance.uniform(5.0, 25.0), chance.uniform(5.0, 25.0), chance.uniform(25.0, 60.0)])
     readers = tuple(_draw_reader(chance, menu, storm_s) for _ in range(chance.randint(0 if merged else 1, 4)))
     endings: list[tuple[Ending, float]] = []
     for _ in range(chance.choice([0, 0, 0, 1, 2])):
@@ -126,7 +126,7 @@ def draw_plan(place: Place, seed: int) -> Plan:
         keyed=keyed, merged=merged, merged_manner=chance.choice(["fast", "fast", "slow", "batches", "cancelled"]),
         readers=readers, storm_s=storm_s, calm_s=chance.uniform(5.0, 15.0), endings=tuple(endings),
         audited=chance.random() < 0.2, rate=place.rate * chance.choice([0.5, 1.0, 2.0]),
-        looks_s=chance.uniform(1.0, 10.0), churners=chance.choice([0, 0, 0, 0, 2, 6]),
+        looks_s=chance.uniform(1.0, 10.0), churns=tuple(chance.uniform(0.0, storm_s) for _ in range(chance.choice([0, 0, 0, 1, 2, 6]))),
         looks=_draw_looks(chance, menu, storm_s), tls=chance.random() < 0.1,
         provided=keyed and chance.random() < 0.4,
         options={name: chance.choice(values) for name, values in place.session_options.items()},

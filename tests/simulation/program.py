@@ -153,8 +153,7 @@ class Run:
 
     async def _mend_later(self) -> None:
         await trio.sleep(self._plan.storm_s)
-        self._stage.mended.set()
-        self._stage.world.mend()
+        self._stage.mend()
 
     async def _sessions(self) -> None:
         """Sessions one after the other, as a program that wants to go on has them; the last one ends in peace."""
@@ -194,7 +193,7 @@ class Run:
             live.finish()
         now_s = trio.current_time()
         self._judge_ending(
-            error, cancelled=scope.cancelled_caught, may_fail=began_s < plan.storm_s + self._place.patience_s
+            error, cancelled=scope.cancelled_caught, may_fail=began_s < stage.mended_s + self._place.patience_s
         )
         if scope.cancel_called and live.cancelled_s is not None:
             took_s = now_s - live.cancelled_s - self._slept_s(live.cancelled_s, now_s)

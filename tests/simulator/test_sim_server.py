@@ -170,6 +170,34 @@ async def test_a_message_that_is_too_big_closes_with_1009_and_is_recorded(
     assert [breach.limit for breach in simulator.records.breaches] == ["message size"]
 
 
+async def test_a_client_that_closes_with_1009_passes_no_limit(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    with trio.fail_after(30):
+        simulator = echo(max_message_bytes=100)
+        async with connected(simulator) as client:
+            await client.say("1")
+            await client.hear()
+            await client.websocket.aclose(1009, "what you sent is too large for me")
+            await trio.sleep(0.1)
+    assert not simulator.connections
+    assert not simulator.records.breaches
+
+
+async def test_a_venue_that_closes_with_1009_of_its_own_accord_blames_nobody(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    with trio.fail_after(30):
+        simulator = echo()
+        async with connected(simulator) as client:
+            await client.say("close 1009")
+            reason = await client.hear_end()
+            await trio.sleep(0.1)
+    assert reason is not None
+    assert reason.code == 1009
+    assert not simulator.records.breaches
+
+
 @pytest.mark.parametrize(
     ("drop", "frames", "code"),
     [

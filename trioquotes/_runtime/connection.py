@@ -43,7 +43,8 @@ LEFTOVERS_S = 0.5
 LINGER_S = 4.5
 """How long a line stays up with nothing wanted on it: a new wish in that time costs no connect.
 
-Shorter than any venue waits for the first request of a line on which nothing is wanted any more (Coinbase: 5 s).
+Shorter than any venue waits for a line's first request (Coinbase: 5 s); where nothing was asked yet, it counts from the
+beginning of the line.
 """
 
 
@@ -107,6 +108,8 @@ class Connection:
         self._vigil = Vigil(stamp.wall_ns, stamp.monotonic_s)
         self._doubt = ""  # why the line is being checked, and since when
         self._doubted_s = math.inf
+        self._opened_s = stamp.monotonic_s
+        self._asked = False  # whether anything was sent that is a request
 
     async def run(self) -> Outcome:
         """Run until the line is lost, replaced or no longer needed; only cancellation leaves as an exception."""
@@ -234,6 +237,7 @@ class Connection:
         # Entered before the frame leaves: its answer may be read before send() returns.
         self._protocol.sent(effect, stamp)
         self._state.sent(effect, stamp)
+        self._asked = True
         self._resubscribe_wake.set()
         if isinstance(effect, Fetch):
             if self._nursery is None:
@@ -297,7 +301,8 @@ class Connection:
             if state.ledger.wanted_any:
                 idle_until_s = math.inf
             else:
-                idle_until_s = min(idle_until_s, trio.current_time() + LINGER_S)
+                since_s = trio.current_time() if self._asked else self._opened_s
+                idle_until_s = min(idle_until_s, since_s + LINGER_S)
                 if trio.current_time() >= idle_until_s:
                     self.finish(Closing())
                     return

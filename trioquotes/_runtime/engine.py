@@ -36,6 +36,7 @@ class LaneStatistics:
     Attributes:
         lane: its name.
         connected: whether it is up now.
+        wanted: whether a topic needs it; a line that nothing needs any more is closed after a few seconds.
         attempts: connects tried, failed ones included.
         connections: connects that succeeded.
         failure: why the last attempt or connection ended; empty if none did.
@@ -52,6 +53,7 @@ class LaneStatistics:
 
     lane: str
     connected: bool
+    wanted: bool
     attempts: int
     connections: int
     failure: str
@@ -263,6 +265,7 @@ class Engine:
             LaneStatistics(
                 lane=str(lane),
                 connected=supervisor.is_connected,
+                wanted=supervisor.state.ledger.wanted_any,
                 attempts=supervisor.attempts,
                 connections=supervisor.state.connection,
                 failure=supervisor.failure,

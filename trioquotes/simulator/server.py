@@ -16,6 +16,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import trio
 import trio_websocket
+from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection
 from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import LocalProtocolError
@@ -382,7 +383,10 @@ class Simulator(ABC, Generic[S]):
             try:
                 message = await websocket.get_message()
             except trio_websocket.ConnectionClosed as closed:
-                if closed.reason is not None and closed.reason.code == 1009:  # RFC 6455, 7.4.1
+                # A client says 1009 of what we sent. Who said it first shows in the state alone: the library gives up
+                # reading once it said so itself, so that no answer takes it further.
+                ours = websocket._wsproto.state is ConnectionState.LOCAL_CLOSING  # noqa: SLF001
+                if ours and closed.reason is not None and closed.reason.code == 1009:  # RFC 6455, 7.4.1
                     limit = f"more than {self._max_message_bytes} bytes"
                     connection.breach("message size", limit)
                 return

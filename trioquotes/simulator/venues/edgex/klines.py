@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 import attrs
 
@@ -34,6 +35,12 @@ def open_of(interval: str, time_ns: int) -> int:
     day = datetime.fromtimestamp(time_ns // 10**9, UTC).replace(hour=0, minute=0, second=0)
     day = day.replace(day=1) if interval == "MONTH_1" else day - timedelta(days=day.weekday())
     return int(day.timestamp()) * 10**9
+
+
+@lru_cache(maxsize=4096)
+def _opens(minute: int) -> dict[str, int]:
+    """When the bars of all intervals opened that hold a minute; every price of every contract asks for the same."""
+    return {name: open_of(name, minute * MINUTE_NS) for name in INTERVALS}
 
 
 @attrs.define
@@ -90,7 +97,7 @@ class Bars:
         minute = time_ns // MINUTE_NS
         if minute != self._minute:
             self._minute = minute
-            self._opens = {name: open_of(name, time_ns) for name in INTERVALS}
+            self._opens = _opens(minute)
         for name, bars in self._bars.items():
             opened = self._opens[name]
             if not bars or bars[-1].open_ns < opened:
