@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable
+from math import inf
 from typing import Any, NamedTuple
 
 import attrs
@@ -25,6 +27,7 @@ class Item(NamedTuple):
         history: whether the venue marked it as of before the subscription.
         spoilt: what the fault script sent instead: ``"nothing"``, or ``"something"`` else; empty where it let it be.
         connection: that it went over.
+        abandoned: whether the client had another connection for the same by then; a server may not know that for long.
     """
 
     time_s: float
@@ -32,6 +35,7 @@ class Item(NamedTuple):
     history: bool
     spoilt: str
     connection: int
+    abandoned: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -67,13 +71,15 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
     What was left out or held back is there only where its loss shows: in a counted flow.
     """
     meant: defaultdict[tuple[int, str, str], deque[str]] = defaultdict(deque)
+    held: set[tuple[int, str]] = set()
     found: list[tuple[float, int, Item]] = []
     for lost in records.lost:
         if lost.kind not in flow.kinds:
             continue
+        held.add((lost.connection, lost.frame))
         if lost.frame in lost.sent:
             continue  # it only came more than once
-        if lost.sent:
+        if lost.sent and (lost.connection, lost.sent[0]) not in held:
             meant[lost.connection, lost.kind, lost.sent[0]].append(lost.frame)
         elif flow.counted:
             for key, history in _read(flow, lost.frame):
@@ -87,8 +93,20 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
         for key, history in _read(flow, frame):
             found.append((sent.time_s, 1, Item(sent.time_s, key, history, spoilt, sent.connection)))
     found.sort(key=lambda entry: entry[:2])
-    items = [item for _, _, item in found]
+    items = _abandoned([item for _, _, item in found], records)
     return items if flow.numbered else _between(items)
+
+
+def _abandoned(items: list[Item], records: Records) -> list[Item]:
+    """With those marked that went over a connection when a newer one was open, which had messages of the flow as well."""
+    used = {item.connection for item in items}
+    opened = sorted(
+        (seen.connection, seen.time_s)
+        for seen in records.connects
+        if seen.outcome == "open" and seen.connection in used
+    )
+    ends_s = {old: time_s for (old, _), (_, time_s) in itertools.pairwise(opened)}
+    return [item._replace(abandoned=item.time_s >= ends_s.get(item.connection, inf)) for item in items]
 
 
 def _between(items: list[Item]) -> list[Item]:

@@ -104,8 +104,10 @@ class _Judgement:
         late = _late(items) if flow.numbered and not flow.counted else set()
         owed: dict[Hashable, int] = {}
         for rank, item in enumerate(() if flow.partial else ordered):
+            if item.spoilt and item.time_s <= delivery.from_s:
+                late.add(item.key)  # held back from before the subscription
             on_time = delivery.from_s < item.time_s < delivery.until_s - UNDERWAY_S
-            if on_time and not item.history and item.key not in late:
+            if on_time and not item.history and not item.abandoned and item.key not in late:
                 owed.setdefault(item.key, rank)
         self._owed = deque((rank, key) for key, rank in owed.items())
         self._told_apart = len(self._ranks) == len(ordered)

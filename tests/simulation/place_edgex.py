@@ -91,7 +91,8 @@ def _edgex(keyed: bool) -> list[Choice]:
 EDGEX = Place(
     name="edgex",
     instruments=CONTRACTS,
-    options={"contracts": CONTRACTS, "depth": 20},
+    # As recorded, updates span many versions. The loss of a single one cannot be seen before a line has shown its rule.
+    options={"contracts": CONTRACTS, "depth": 20, "version_step": 3},
     client={"accounts": [edgex.Account(account_id="77", key="k", secret=CANARY, passphrase=CANARY)]},
     key=tq.ApiKey("k", CANARY, CANARY, "77"),
     choices=_edgex,

@@ -117,7 +117,9 @@ def draw_plan(place: Place, seed: int) -> Plan:
     merged = tuple(sorted(chance.sample(range(len(menu)), chance.choice([0, 1, 1, 2, 3]))))
     told_apart = {(type(menu[n].topic), menu[n].topic.subject): n for n in merged if _has_events(menu[n])}
     merged = tuple(told_apart.values())
-    storm_s = chance.choice([chance.uniform(5.0, 25.0), chance.uniform(5.0, 25.0), chance.uniform(25.0, 60.0)])
+    storm_s = chance.choice(
+        [chance.uniform(5.0, 25.0), chance.uniform(5.0, 25.0), chance.uniform(25.0, 60.0)]
+    )
     readers = tuple(_draw_reader(chance, menu, storm_s) for _ in range(chance.randint(0 if merged else 1, 4)))
     endings: list[tuple[Ending, float]] = []
     for _ in range(chance.choice([0, 0, 0, 1, 2])):

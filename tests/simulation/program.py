@@ -193,7 +193,9 @@ class Run:
             live.finish()
         now_s = trio.current_time()
         self._judge_ending(
-            error, cancelled=scope.cancelled_caught, may_fail=began_s < stage.mended_s + self._place.patience_s
+            error,
+            cancelled=scope.cancelled_caught,
+            may_fail=began_s < stage.mended_s + self._place.patience_s,
         )
         if scope.cancel_called and live.cancelled_s is not None:
             took_s = now_s - live.cancelled_s - self._slept_s(live.cancelled_s, now_s)

@@ -50,3 +50,30 @@ def test_a_line_on_which_nothing_was_ever_asked_is_left_before_the_venue_minds()
         return [breach.limit for breach in served.simulator.records.breaches]
 
     assert run_world(main, seed=1, deadline_s=600) == []
+
+
+def test_wishes_that_come_and_go_do_not_keep_a_line_on_which_nothing_was_asked() -> None:
+    async def main(world: World) -> list[str]:
+        place = PLACES["coinbase"]
+        served = world.serve(place.simulator(seed=1, wall_ns=world.wall_ns))
+        async with world.session(served) as stream:
+            for _ in range(60):
+                with trio.move_on_after(0.0):
+                    await stream.subscribe(tq.Trades("BTC-USD"))
+                await trio.sleep(0.5)
+        return [breach.limit for breach in served.simulator.records.breaches]
+
+    assert run_world(main, seed=1, deadline_s=600) == []
+
+
+def test_a_line_that_no_topic_needs_any_more_says_so_in_the_figures() -> None:
+    async def main(world: World) -> list[bool]:
+        served = world.serve(PLACES["coinbase"].simulator(seed=1, wall_ns=world.wall_ns))
+        wanted = []
+        async with world.session(served) as stream:
+            async with await stream.subscribe(tq.Trades("BTC-USD")):
+                wanted.append(stream.statistics().lanes[0].wanted)
+            wanted.append(stream.statistics().lanes[0].wanted)
+        return wanted
+
+    assert run_world(main, seed=1, deadline_s=60) == [True, False]
