@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from tests.simulation.consumers import Watched
 from tests.simulation.flows import Item, items_of
-from tests.simulation.limits import inexcusable
+from tests.simulation.limits import impatient, inexcusable, waits_of
 from tests.simulation.losses import judge_delivery
 from tests.simulation.place import CANARY, Place
 from tests.simulation.promises import Tally
 from trioquotes.simulator.records import Breach, Records
 
-__all__ = ["judge_deliveries", "judge_limits", "judge_secrets", "judge_wrong_frames"]
+__all__ = ["judge_deliveries", "judge_limits", "judge_patience", "judge_secrets", "judge_wrong_frames"]
 
 
 def judge_deliveries(everything: Iterable[Watched], records: Records, tally: Tally) -> None:
@@ -45,6 +45,21 @@ def judge_limits(place: Place, records: Records, script: Sequence[object], tally
         if not (isinstance(one, Breach) and one.limit in place.known)
     ]
     tally.check("no limit passed", not found, found[:3])
+
+
+def judge_patience(
+    since_s: float, until_s: float, records: Records, script: Sequence[object], tally: Tally
+) -> None:
+    """A session with one line stayed away for as long as it had been asked to.
+
+    Raises:
+        Broken: it came back earlier.
+    """
+    waits = waits_of(script)
+    for refused in records.connects:
+        if refused.connection in waits and refused.outcome != "open" and since_s <= refused.time_s <= until_s:
+            found = impatient(waits, since_s, until_s, records)
+            tally.check("waits when told to", not found, found[:3])
 
 
 def judge_wrong_frames(everything: Iterable[Watched], records: Records, tally: Tally) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import attrs
 
-from trioquotes.simulator.faults import AnnounceHuge, MuteLine, NeverSend, TrickleLine
+from trioquotes.simulator.faults import AnnounceHuge, MuteLine, NeverSend, RefuseHandshake, TrickleLine
 from trioquotes.simulator.records import Breach, Records
 from trioquotes.testing import ChopLink, DelayLink, SilenceLink, StallLink, StepClock, SuspendMachine
 
-__all__ = ["EXCUSES", "Limit", "crowded", "inexcusable"]
+__all__ = ["EXCUSES", "Limit", "crowded", "impatient", "inexcusable", "waits_of"]
 
 
 @attrs.frozen
@@ -93,6 +94,35 @@ def inexcusable(limits: Iterable[Limit], records: Records, script: Sequence[obje
         words for limit in limits if limit.what not in excused for words in crowded(limit, records)
     ]
     return found + [breach for breach in records.breaches if breach.limit not in excused]
+
+
+def waits_of(script: Sequence[object]) -> dict[int, float]:
+    """How long a refused client was asked to stay away, by the ordinal of its attempt."""
+    return {
+        fault.connection: float(value)
+        for fault in script
+        if isinstance(fault, RefuseHandshake) and fault.connection is not None
+        for name, value in fault.headers
+        if name == "Retry-After"
+    }
+
+
+def impatient(waits: Mapping[int, float], since_s: float, until_s: float, records: Records) -> list[str]:
+    """Attempts that came earlier than the answer to the one before had asked for.
+
+    Args:
+        waits: by attempt, seconds.
+        since_s: and ``until_s``: when one line after the other was tried, and no others beside them.
+        records: the venue's.
+    """
+    seen = [one for one in records.connects if since_s <= one.time_s <= until_s]
+    return [
+        f"attempt {again.connection} came {again.time_s - refused.time_s:.3f} s after a refusal for {wait_s:g} s"
+        for refused, again in pairwise(seen)
+        if refused.outcome != "open"
+        and (wait_s := waits.get(refused.connection, 0.0))
+        and again.time_s < refused.time_s + wait_s
+    ]
 
 
 def _is_slight(fault: object) -> bool:

@@ -80,6 +80,7 @@ class Live:
         self._stage = stage
         self.well = False
         self.cancelled_s: float | None = None
+        self.lanes = 0
         self._mine: list[Watched] = []
         self._looked: list[Looked] = []
         self._stream: tq.Stream
@@ -131,6 +132,8 @@ class Live:
 
     def finish(self) -> None:
         """The session is over."""
+        if self.lanes:
+            self.lanes = len(self._stream.statistics().lanes)
         for watched in self._mine:
             watched.close()
 
@@ -187,6 +190,7 @@ class Live:
         run = self._stage
         while True:
             statistics = self._stream.statistics()
+            self.lanes = max(self.lanes, len(statistics.lanes))
             run.shown.append(repr(statistics))
             for channel in statistics.channels:
                 heavy = channel.queued_bytes > channel.buffer_bytes and channel.queued > 1

@@ -137,6 +137,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         "                limit = log.budget.count - (0 if control else log.budget.reserve)\n",
         "                limit = log.budget.count\n", ("upbit", "darwinex"),
     ),
+    Mutation(
+        "nobody waits for as long as the venue asks to", "polite", "_protocol/verdict.py",
+        "        return min(float(text), LONGEST_WAIT_S)\n", "        return 0.0 * LONGEST_WAIT_S\n", ("upbit",),
+    ),
     # 6
     Mutation(
         "the venue's pings are not answered", "alive", LANE,

@@ -181,6 +181,7 @@ def draw_script(place: Place, plan: Plan, seed: int) -> Script:
         _of_frame,
         _of_frame,
         _of_frame,
+        _of_frame,
         _of_answer,
         _of_rest,
         _of_machine,
@@ -243,10 +244,10 @@ WRONG = (
 
 def _of_frame(chance: random.Random, place: Place, plan: Plan) -> list[Fault | WorldFault]:
     line = chance.choice([None, None, chance.choice(ORDINALS)])
-    kind = chance.choice(sorted(place.frames))
+    asked_for = sorted(_kinds_of(place, plan))
+    kind = chance.choice(asked_for if asked_for and chance.random() < 0.7 else sorted(place.frames))
     letter = chance.choice(place.frames[kind])
     nth = chance.choice([1, 2, chance.randint(1, 8), chance.randint(1, 60)])
-    del plan
     match letter:
         case "c":
             return [
@@ -270,6 +271,13 @@ def _of_frame(chance: random.Random, place: Place, plan: Plan) -> list[Fault | W
             ]
         case _:
             return [venue.NeverSend(connection=line or 1, kind=kind)]
+
+
+def _kinds_of(place: Place, plan: Plan) -> set[str]:
+    """Kinds of frames of what is read in a run: what befalls others may befall nobody."""
+    menu = place.choices(plan.keyed)
+    flows = [menu[number].flow for number in (*plan.merged, *(reader.choice for reader in plan.readers))]
+    return {kind for flow in flows if flow is not None for kind in flow.kinds if kind in place.frames}
 
 
 def _of_answer(chance: random.Random, place: Place, plan: Plan) -> list[Fault | WorldFault]:

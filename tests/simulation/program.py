@@ -13,7 +13,13 @@ import attrs
 import trio
 
 import trioquotes as tq
-from tests.simulation.judging import judge_deliveries, judge_limits, judge_secrets, judge_wrong_frames
+from tests.simulation.judging import (
+    judge_deliveries,
+    judge_limits,
+    judge_patience,
+    judge_secrets,
+    judge_wrong_frames,
+)
 from tests.simulation.live import CONNECT_S, Live, OwnError, Stage
 from tests.simulation.place import Place
 from tests.simulation.plans import Ending, Plan, Script
@@ -122,6 +128,7 @@ class Run:
         self._script = script
         self._budgets = tq.Budgets()
         self._stage: Stage
+        self._one_line_s: list[tuple[float, float]] = []
 
     # The course of a run ----------------------------------------------------------------------------
 
@@ -148,6 +155,8 @@ class Run:
             judge_deliveries(self._stage.watched, records, self.tally)
             judge_wrong_frames(self._stage.watched, records, self.tally)
             judge_limits(place, records, self._script, self.tally)
+            for since_s, until_s in self._one_line_s:
+                judge_patience(since_s, until_s, records, self._script, self.tally)
         finally:
             self._report()
 
@@ -192,6 +201,8 @@ class Run:
                 error = _sole(caught)
             live.finish()
         now_s = trio.current_time()
+        if live.lanes == 1:
+            self._one_line_s.append((began_s, now_s))
         self._judge_ending(
             error,
             cancelled=scope.cancelled_caught,

@@ -11,7 +11,7 @@ Promise: TypeAlias = Literal[
     "no silent loss", "nothing twice", "order kept", "nothing invented", "lag is exact", "a book is right or says not",
     "no limit passed", "bounded queues", "bounded tasks", "back in time", "closed in time", "cancelled at once",
     "only wrong is called wrong", "documented errors only", "no secret shown", "everything live again", "ledger adds up",
-    "exact",
+    "exact", "waits when told to",
 ]  # fmt: skip
 
 PROMISES: dict[Promise, str] = {
@@ -22,6 +22,7 @@ PROMISES: dict[Promise, str] = {
     "lag is exact": "what was dropped equals what was reported",
     "a book is right or says not": "a book that is held for right equals the server's",
     "no limit passed": "no limit of the venue is passed over any window, seen from its side",
+    "waits when told to": "no attempt to connect comes earlier than Retry-After asked for",
     "bounded queues": "no queue is longer or heavier than its bound",
     "bounded tasks": "no task is left, and never more of them than lines need",
     "back in time": "after the faults end, a line is back within its bound",
