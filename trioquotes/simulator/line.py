@@ -37,6 +37,8 @@ class Line(trio.abc.Stream):
         self.piece_bytes = 0
         self.pause_s = 0.0
         self.heard_s = trio.current_time()
+        # Some frames of a script go past the library, which has a lock of its own for what goes through it.
+        self._sending = trio.StrictFIFOLock()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """The prefix first, then the stream's own bytes."""
@@ -54,12 +56,13 @@ class Line(trio.abc.Stream):
         if self.muted or (self.pongless and data[:1] == PONG):
             await trio.lowlevel.checkpoint()
             return
-        if not self.piece_bytes:
-            await self._stream.send_all(data)
-            return
-        for at in range(0, len(data), self.piece_bytes):
-            await self._stream.send_all(bytes(data[at : at + self.piece_bytes]))
-            await trio.sleep(self.pause_s)
+        async with self._sending:
+            if not self.piece_bytes:
+                await self._stream.send_all(data)
+                return
+            for at in range(0, len(data), self.piece_bytes):
+                await self._stream.send_all(bytes(data[at : at + self.piece_bytes]))
+                await trio.sleep(self.pause_s)
 
     async def wait_send_all_might_not_block(self) -> None:
         """As the real stream says."""

@@ -213,7 +213,8 @@ class _Link:
         chops = self._of(ChopLink)
         while data:
             size = len(data)
-            if chops and self._choppy_bytes > 0:
+            chopped = bool(chops) and self._choppy_bytes > 0 and not self._weather.cleared.is_set()
+            if chopped:
                 size = min(size, chops[0].piece_bytes)
             if self._left_bytes >= 0:
                 size = min(size, self._left_bytes)
@@ -223,7 +224,7 @@ class _Link:
                 self._left_bytes -= size
                 if not self._left_bytes:
                     await self._cut(next(cut for cut in self._of(CutLink) if cut.after_bytes is not None))
-            if chops and self._choppy_bytes > 0:
+            if chopped:
                 self._choppy_bytes -= size
                 await trio.sleep(chops[0].pause_s)
 
