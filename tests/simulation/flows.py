@@ -98,7 +98,10 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
 
 
 def _abandoned(items: list[Item], records: Records) -> list[Item]:
-    """With those marked that went over a connection when a newer one was open, which had messages of the flow as well."""
+    """With those marked that went over a connection when a newer one was open, which had messages of the flow as well.
+
+    Where the newer one had the same, they are left out.
+    """
     used = {item.connection for item in items}
     opened = sorted(
         (seen.connection, seen.time_s)
@@ -106,7 +109,9 @@ def _abandoned(items: list[Item], records: Records) -> list[Item]:
         if seen.outcome == "open" and seen.connection in used
     )
     ends_s = {old: time_s for (old, _), (_, time_s) in itertools.pairwise(opened)}
-    return [item._replace(abandoned=item.time_s >= ends_s.get(item.connection, inf)) for item in items]
+    items = [item._replace(abandoned=item.time_s >= ends_s.get(item.connection, inf)) for item in items]
+    current = {item.key for item in items if not item.abandoned}
+    return [item for item in items if not item.abandoned or item.key not in current]
 
 
 def _between(items: list[Item]) -> list[Item]:
