@@ -25,6 +25,9 @@ from trioquotes.testing import script_from_json, script_to_json
 __all__ = ["Case", "Report", "main", "run_case", "run_cases", "shrink"]
 
 
+PROGRESS_EVERY_S = 30.0
+
+
 class Case(NamedTuple):
     """One run: which venue, and which seed."""
 
@@ -130,6 +133,16 @@ def run_cases(cases: Sequence[Case], workers: int) -> Iterator[tuple[Case, Outco
         yield from pool.imap_unordered(_run, cases, chunksize=4)
 
 
+def progress(report: Report, cases: int, passed_s: float) -> str:
+    """How far it is, and how long the rest will take at this speed."""
+    done = sum(report.seeds.values())
+    left_s = passed_s / done * (cases - done)
+    return (
+        f"{done:,} of {cases:,} seeds, {len(report.failures)} broken, {done / passed_s:.1f} a second,"
+        f" {left_s / 60:.0f} min to go"
+    )
+
+
 def main(arguments: Iterable[str] | None = None) -> int:
     """The command line; returns how many seeds failed, 100 at most."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
@@ -155,8 +168,12 @@ def main(arguments: Iterable[str] | None = None) -> int:
         return max(_replay(Case(venue, given.seed), given.script) for venue in venues)
     cases = [Case(venue, seed) for seed in range(given.first, given.first + given.seeds) for venue in venues]
     report, started_s = Report(), time.monotonic()
+    said_s = started_s
     for case, outcome in run_cases(cases, given.workers):
         report.add(case, outcome)
+        if time.monotonic() - said_s >= PROGRESS_EVERY_S:
+            said_s = time.monotonic()
+            print(progress(report, len(cases), said_s - started_s), file=sys.stderr, flush=True)
         if outcome.failure and given.stop:
             tried = f"{sum(report.seeds.values())} seeds by {case.venue} {case.seed}"
             print(f"caught after {tried}: {kind_of(outcome.failure)}")
