@@ -57,7 +57,11 @@ def judge_patience(
     """
     waits = waits_of(script)
     for refused in records.connects:
-        if refused.connection in waits and refused.outcome != "open" and since_s <= refused.time_s <= until_s:
+        if (
+            refused.connection in waits
+            and refused.outcome == "RefuseHandshake"
+            and since_s <= refused.time_s <= until_s
+        ):
             found = impatient(waits, since_s, until_s, records)
             tally.check("waits when told to", not found, found[:3])
 

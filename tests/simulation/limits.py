@@ -98,10 +98,13 @@ def inexcusable(limits: Iterable[Limit], records: Records, script: Sequence[obje
 
 def waits_of(script: Sequence[object]) -> dict[int, float]:
     """How long a refused client was asked to stay away, by the ordinal of its attempt."""
+    refusals: dict[int, RefuseHandshake] = {}
+    for fault in script:
+        if isinstance(fault, RefuseHandshake) and fault.connection is not None:
+            refusals.setdefault(fault.connection, fault)  # the first of an attempt is the one that befalls it
     return {
-        fault.connection: float(value)
-        for fault in script
-        if isinstance(fault, RefuseHandshake) and fault.connection is not None
+        attempt: float(value)
+        for attempt, fault in refusals.items()
         for name, value in fault.headers
         if name == "Retry-After"
     }
@@ -119,7 +122,7 @@ def impatient(waits: Mapping[int, float], since_s: float, until_s: float, record
     return [
         f"attempt {again.connection} came {again.time_s - refused.time_s:.3f} s after a refusal for {wait_s:g} s"
         for refused, again in pairwise(seen)
-        if refused.outcome != "open"
+        if refused.outcome == "RefuseHandshake"
         and (wait_s := waits.get(refused.connection, 0.0))
         and again.time_s < refused.time_s + wait_s
     ]

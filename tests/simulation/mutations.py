@@ -91,10 +91,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         "        self.book.invalidate(reason)\n        super().gap(", "        super().gap(", ("coinbase", "edgex"),
     ),
     Mutation(
-        "levels that left the window stay", "a book is right or says not", KEEPER,
-        "        if not lost_bids and not lost_asks:\n", "        if lost_bids or lost_asks or True:\n", ("edgex",),
-    ),
-    Mutation(
         "a hole in the versions is passed over", "a book is right or says not", "venues/edgex/chain.py",
         "        if ahead > 1:\n            return True\n", "        if ahead > 1:\n            return False\n", ("edgex",),
     ),
@@ -111,11 +107,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         "an attempt to connect may take for ever", "bounded", "_runtime/transport.py",
         "        with trio.CancelScope(deadline=deadline):\n", "        with trio.CancelScope():\n", ("upbit",),
     ),
-    Mutation(
-        "a frame may take for ever", "bounded", "_runtime/wire.py",
-        "            with trio.move_on_after(max(0.0, self._stall_left_s)):\n", "            with trio.CancelScope():\n",
-        ("upbit", "edgex"),
-    ),
     # 5
     Mutation(
         "the window is shorter than the venue's", "polite", BUDGET,
@@ -131,11 +122,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         "connects are not charged", "polite", SUPERVISOR,
         '        charge = await charged(allowance, {"connect": 1})\n', "        charge = await charged(allowance, {})\n",
         ("darwinex",),
-    ),
-    Mutation(
-        "nothing is kept back for pings", "polite", BUDGET,
-        "                limit = log.budget.count - (0 if control else log.budget.reserve)\n",
-        "                limit = log.budget.count\n", ("upbit", "darwinex"),
     ),
     Mutation(
         "nobody waits for as long as the venue asks to", "polite", "_protocol/verdict.py",

@@ -88,6 +88,7 @@ class Place:
         choices: what can be asked for, given whether there are credentials.
         frames: kinds of frames that scripts befall, with what may befall them: ``c`` corrupted, ``d`` duplicated, ``s``
             skipped, ``w`` swapped, ``u`` spoilt text, ``h`` a huge one, ``n`` never sent.
+        book_frames: those of them that make books.
         answers: kinds of frames that acknowledge.
         silence_s: how long a dead line may go unnoticed.
         settle_s: how long everything may take to be right again once nothing goes wrong any more.
@@ -107,6 +108,7 @@ class Place:
     always: bool = False
     choices: Callable[[bool], list[Choice]]
     frames: Mapping[str, str]
+    book_frames: frozenset[str] = frozenset()
     answers: tuple[str, ...] = ()
     silence_s: float
     settle_s: float = 240.0

@@ -73,6 +73,7 @@ COINBASE = Place(
         "l2update": "cdu", "match": "cdswuh", "ticker": "cdswu", "heartbeat": "nsc", "snapshot": "cuh",
         "last_match": "sc", "status": "c", "open": "cdswu", "done": "cdsw", "change": "cds",
     },
+    book_frames=frozenset({"l2update", "snapshot", "open", "done", "change"}),
     answers=("subscriptions",),
     silence_s=15.0,
     elements_in_all=True,

@@ -100,6 +100,7 @@ EDGEX = Place(
         "depth": "cdswuh", "trades": "cdswuh", "ticker": "cdswu", "kline": "cs", "bookTicker": "cs", "ping": "ns",
         "connected": "sc", "ORDER_UPDATE": "cds", "ACCOUNT_UPDATE": "cds", "Snapshot": "cs",
     },
+    book_frames=frozenset({"depth"}),
     answers=("subscribed", "unsubscribed"),
     silence_s=60.0,
 )  # fmt: skip

@@ -72,6 +72,7 @@ UPBIT = Place(
         "trade": "cdswuh", "ticker": "cdswu", "orderbook": "cdsuh", "candle.1m": "cs", "myOrder": "cdsw",
         "myAsset": "cd", "status": "ns", "LIST_SUBSCRIPTIONS": "csn",
     },
+    book_frames=frozenset({"orderbook"}),
     silence_s=75.0,
     limits=(
         Limit("connects", 5, 1.0), Limit("requests", 5, 1.0, by_line=True), Limit("requests", 100, 60.0, by_line=True),

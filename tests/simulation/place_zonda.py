@@ -80,6 +80,7 @@ ZONDA = Place(
         "orderbook": "cdswuh", "orderbook-limited": "cdswu", "transactions": "cdswu", "ticker": "cdsw",
         "stats": "cs", "pong": "ns", "proxy-response": "csd", "offers": "cds", "updatefunds": "cds",
     },
+    book_frames=frozenset({"orderbook", "orderbook-limited", "proxy-response"}),
     answers=("subscribe-public-confirm",),
     silence_s=60.0,
     limits=(Limit("rest", 60, 60.0),),

@@ -276,8 +276,12 @@ def _of_frame(chance: random.Random, place: Place, plan: Plan) -> list[Fault | W
 def _kinds_of(place: Place, plan: Plan) -> set[str]:
     """Kinds of frames of what is read in a run: what befalls others may befall nobody."""
     menu = place.choices(plan.keyed)
-    flows = [menu[number].flow for number in (*plan.merged, *(reader.choice for reader in plan.readers))]
-    return {kind for flow in flows if flow is not None for kind in flow.kinds if kind in place.frames}
+    readers = (*plan.readers, *plan.looks)
+    chosen = [menu[number] for number in (*plan.merged, *(reader.choice for reader in readers))]
+    kinds = {kind for choice in chosen if choice.flow is not None for kind in choice.flow.kinds}
+    if any(choice.book is not None for choice in chosen):
+        kinds |= place.book_frames
+    return kinds & place.frames.keys()
 
 
 def _of_answer(chance: random.Random, place: Place, plan: Plan) -> list[Fault | WorldFault]:
