@@ -276,8 +276,8 @@ def _of_frame(chance: random.Random, place: Place, plan: Plan) -> list[Fault | W
 def _kinds_of(place: Place, plan: Plan) -> set[str]:
     """Kinds of frames of what is read in a run: what befalls others may befall nobody."""
     menu = place.choices(plan.keyed)
-    readers = (*plan.readers, *plan.looks)
-    chosen = [menu[number] for number in (*plan.merged, *(reader.choice for reader in readers))]
+    read = (reader.choice for reader in plan.readers)
+    chosen = [menu[number] for number in (*plan.merged, *read, *(look.choice for look in plan.looks))]
     kinds = {kind for choice in chosen if choice.flow is not None for kind in choice.flow.kinds}
     if any(choice.book is not None for choice in chosen):
         kinds |= place.book_frames
