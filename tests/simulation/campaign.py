@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import sys
 import time
@@ -129,7 +130,7 @@ def run_cases(cases: Sequence[Case], workers: int) -> Iterator[tuple[Case, Outco
     if workers <= 1:
         yield from map(_run, cases)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, gc.freeze) as pool:
         yield from pool.imap_unordered(_run, cases, chunksize=4)
 
 

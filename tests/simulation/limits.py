@@ -11,7 +11,7 @@ import attrs
 
 from trioquotes.simulator.faults import AnnounceHuge, MuteLine, NeverSend, RefuseHandshake, TrickleLine
 from trioquotes.simulator.records import Breach, Records
-from trioquotes.testing import ChopLink, DelayLink, SilenceLink, StallLink, StepClock, SuspendMachine
+from trioquotes.testing import ChopLink, CutLink, DelayLink, SilenceLink, StallLink, StepClock, SuspendMachine
 
 __all__ = ["EXCUSES", "Limit", "crowded", "impatient", "inexcusable", "waits_of"]
 
@@ -97,7 +97,9 @@ def inexcusable(limits: Iterable[Limit], records: Records, script: Sequence[obje
 
 
 def waits_of(script: Sequence[object]) -> dict[int, float]:
-    """How long a refused client was asked to stay away, by the ordinal of its attempt."""
+    """How long a refused client was asked to stay away, by the ordinal of its attempt; empty if it may not have heard."""
+    if any(isinstance(fault, (*UNHEARD, CutLink)) for fault in script):
+        return {}
     refusals: dict[int, RefuseHandshake] = {}
     for fault in script:
         if isinstance(fault, RefuseHandshake) and fault.connection is not None:

@@ -118,7 +118,7 @@ def draw_plan(place: Place, seed: int) -> Plan:
     told_apart = {(type(menu[n].topic), menu[n].topic.subject): n for n in merged if _has_events(menu[n])}
     merged = tuple(told_apart.values())
     storm_s = chance.choice(
-        [chance.uniform(5.0, 25.0), chance.uniform(5.0, 25.0), chance.uniform(25.0, 60.0)]
+        [chance.uniform(3.0, 15.0), chance.uniform(3.0, 15.0), chance.uniform(15.0, 60.0)]
     )
     readers = tuple(_draw_reader(chance, menu, storm_s) for _ in range(chance.randint(0 if merged else 1, 4)))
     endings: list[tuple[Ending, float]] = []
@@ -126,9 +126,9 @@ def draw_plan(place: Place, seed: int) -> Plan:
         endings.append((chance.choice(["leave", "cancel", "raise"]), chance.uniform(0.0, storm_s)))
     return Plan(
         keyed=keyed, merged=merged, merged_manner=chance.choice(["fast", "fast", "slow", "batches", "cancelled"]),
-        readers=readers, storm_s=storm_s, calm_s=chance.uniform(5.0, 15.0), endings=tuple(endings),
-        audited=chance.random() < 0.2, rate=place.rate * chance.choice([0.5, 1.0, 2.0]),
-        looks_s=chance.uniform(1.0, 10.0), churns=tuple(chance.uniform(0.0, storm_s) for _ in range(chance.choice([0, 0, 0, 1, 2, 6]))),
+        readers=readers, storm_s=storm_s, calm_s=chance.uniform(4.0, 8.0), endings=tuple(endings),
+        audited=chance.random() < 0.2, rate=place.rate * chance.choice([0.3, 0.7, 2.0]),
+        looks_s=chance.uniform(1.0, 10.0), churns=tuple(chance.uniform(0.0, storm_s) for _ in range(chance.choice([0, 0, 0, 0, 1, 4]))),
         looks=_draw_looks(chance, menu, storm_s), tls=chance.random() < 0.1,
         provided=keyed and chance.random() < 0.4,
         options={name: chance.choice(values) for name, values in place.session_options.items()},

@@ -108,6 +108,15 @@ class Bars:
             if not touched or touched[-1] is not bar:
                 touched.append(bar)
 
+    def copy(self) -> Bars:
+        """The same bars, from here on with a life of their own."""
+        other = Bars()
+        for name, bars in self._bars.items():
+            copies = {id(bar): attrs.evolve(bar) for bar in bars}
+            other._bars[name].extend(copies.values())
+            other._touched[name].extend(copies[id(bar)] for bar in self._touched[name] if id(bar) in copies)
+        return other
+
     def latest(self, interval: str, count: int) -> list[Bar]:
         """The newest bars, oldest first."""
         return list(self._bars[interval])[-count:]

@@ -92,6 +92,7 @@ class Tape:
         """A path that ends at the reference price; a quiet contract traded once, long ago."""
         if self._contract.quiet:
             self._made_up(last_number, start_ns - 40 * DAY_NS, self._contract.reference)
+            self._copy_prices()
             return
         times = [start_ns - quarter * 6 * HOUR_NS for quarter in range(31 * 4, 4, -1)]
         times += [start_ns - quarter * QUARTER_NS for quarter in range(96, 4, -1)]
@@ -103,10 +104,15 @@ class Tape:
         first = last_number - len(times) + 1
         for number, (time_ns, price) in enumerate(zip(times, reversed(path), strict=True), start=first):
             self._made_up(number, time_ns, price)
+        self._copy_prices()
+
+    def _copy_prices(self) -> None:
+        """In the past that was made up all prices but the last one are one."""
+        for name in PRICE_TYPES[2:]:
+            self.bars[name] = self.bars[PRICE_TYPES[1]].copy()
 
     def _made_up(self, number: int, time_ns: int, price: Decimal) -> None:
-        for name in PRICE_TYPES[1:]:
-            self.bars[name].add(time_ns, price)
+        self.bars[PRICE_TYPES[1]].add(time_ns, price)
         order, maker = (str(self._rng.randrange(7 * 10**17, 8 * 10**17)) for _ in range(2))
         size = max(self._contract.lot * self._rng.randint(1, 400) / 10, self._contract.step)
         self._keep(
