@@ -13,8 +13,7 @@ from tests.simulation.consumers import Consumer, Looked, Watched
 from tests.simulation.place import Choice, Place
 from tests.simulation.plans import Ending, Plan, Script
 from tests.simulation.promises import Tally
-from trioquotes.simulator.faults import MuteLine
-from trioquotes.testing import Served, SilenceLink, World
+from trioquotes.testing import Served, World
 
 __all__ = ["CONNECT_S", "Live", "OwnError", "Stage", "tasks_of"]
 
@@ -143,7 +142,8 @@ class Live:
         await run.mended.wait()
         since_s = trio.current_time()
         worst = "nothing"
-        if any(isinstance(fault, MuteLine | SilenceLink) for fault in run.script):
+        befell = run.served.simulator.records.faults + run.world.faults_done
+        if befell["MuteLine"] or befell["SilenceLink"]:
             await trio.sleep(place.silence_s)  # a line that is dead looks well until that is noticed
         while True:
             await trio.testing.wait_all_tasks_blocked()

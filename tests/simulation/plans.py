@@ -31,6 +31,8 @@ Script: TypeAlias = tuple[Fault | WorldFault, ...]
 Manner: TypeAlias = Literal["fast", "slow", "stuck", "batches", "cancelled"]
 Ending: TypeAlias = Literal["leave", "cancel", "raise"]
 
+SMALL = 0.65
+"""Which part of all runs is short and has few readers: what a fault does by itself shows soonest there."""
 ORDINALS = (1, 1, 1, 2, 2, 3, 4, 5)
 """Which links and lines of a run scripts befall: most runs have few."""
 
@@ -117,18 +119,25 @@ def draw_plan(place: Place, seed: int) -> Plan:
     merged = tuple(sorted(chance.sample(range(len(menu)), chance.choice([0, 1, 1, 2, 3]))))
     told_apart = {(type(menu[n].topic), menu[n].topic.subject): n for n in merged if _has_events(menu[n])}
     merged = tuple(told_apart.values())
-    storm_s = chance.choice(
-        [chance.uniform(3.0, 15.0), chance.uniform(3.0, 15.0), chance.uniform(15.0, 60.0)]
+    small = chance.random() < SMALL
+    storm_s = (
+        chance.uniform(2.0, 10.0)
+        if small
+        else chance.choice([chance.uniform(5.0, 20.0), chance.uniform(20.0, 60.0)])
     )
-    readers = tuple(_draw_reader(chance, menu, storm_s) for _ in range(chance.randint(0 if merged else 1, 4)))
+    most = 2 if small else 4
+    readers = tuple(
+        _draw_reader(chance, menu, storm_s) for _ in range(chance.randint(0 if merged else 1, most))
+    )
+    churns = chance.choice([0, 0, 0, 0, 0, 1] if small else [0, 0, 0, 1, 2, 6])
     endings: list[tuple[Ending, float]] = []
     for _ in range(chance.choice([0, 0, 0, 1, 2])):
         endings.append((chance.choice(["leave", "cancel", "raise"]), chance.uniform(0.0, storm_s)))
     return Plan(
         keyed=keyed, merged=merged, merged_manner=chance.choice(["fast", "fast", "slow", "batches", "cancelled"]),
-        readers=readers, storm_s=storm_s, calm_s=chance.uniform(4.0, 8.0), endings=tuple(endings),
-        audited=chance.random() < 0.2, rate=place.rate * chance.choice([0.3, 0.7, 2.0]),
-        looks_s=chance.uniform(1.0, 10.0), churns=tuple(chance.uniform(0.0, storm_s) for _ in range(chance.choice([0, 0, 0, 0, 1, 4]))),
+        readers=readers, storm_s=storm_s, calm_s=chance.uniform(4.0, 5.0 if small else 10.0), endings=tuple(endings),
+        audited=chance.random() < 0.2, rate=place.rate * chance.choice([0.5, 1.0, 2.0]),
+        looks_s=chance.uniform(1.0, 10.0), churns=tuple(chance.uniform(0.0, storm_s) for _ in range(churns)),
         looks=_draw_looks(chance, menu, storm_s), tls=chance.random() < 0.1,
         provided=keyed and chance.random() < 0.4,
         options={name: chance.choice(values) for name, values in place.session_options.items()},
