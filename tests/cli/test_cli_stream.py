@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -29,11 +30,14 @@ from tests.cli.harness import (
     running,
     wait_for_line,
 )
+from trioquotes._protocol.effects import Failure, Handshake
+from trioquotes._runtime.connector import Connector, Line, LineFailed, Target
 from trioquotes._runtime.session import Session
 from trioquotes._runtime.stream import Stream
 from trioquotes._runtime.transport import TapConnector
 from trioquotes.cli import stream as command
 from trioquotes.cli.stopping import stoppable
+from trioquotes.credentials import ApiKey
 from trioquotes.events import Event, Gap, Trade
 
 pytestmark = pytest.mark.tcp
@@ -79,7 +83,7 @@ async def test_count_ends_in_the_middle_of_a_burst(capsys: pytest.CaptureFixture
                 Gap(venue="v", received_ns=0, reason="r"),
             ]
 
-    printer = command._Printer("v", "v trades A-B", command._WatchedConnector(TapConnector()), 10)
+    printer = command._Printer("v", "v trades A-B", command._WatchedConnector(TapConnector(), None), 10)
     with trio.fail_after(10):
         async with stoppable() as stop:
             await printer.print(cast("Stream", Burst()), stop)
@@ -406,3 +410,31 @@ def test_a_recorded_session_through_the_whole_stack(
     assert (ledger["malformed"], ledger["gaps"]) == (0, 0)
     parts = ledger["delivered"] + ledger["folded"] + sum(ledger["ignored"].values())
     assert ledger["elements"] == parts
+
+
+async def test_the_status_line_hides_what_a_peer_repeats_of_the_key() -> None:
+    class Refusing:
+        def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
+            @asynccontextmanager
+            async def refused() -> AsyncIterator[Line]:
+                await trio.lowlevel.checkpoint()
+                token = target.handshake.headers[0][1]
+                raise LineFailed(Failure("handshake", f"no entry with {token} for mysecretkey"))
+                yield
+
+            return refused()
+
+    watched = command._WatchedConnector(cast("Connector", Refusing()), ApiKey("k", "mysecretkey"))
+    target = Target(
+        handshake=Handshake("wss://peer", headers=(("Authorization", "Bearer signed.for.this.one"),)),
+        ssl_context=None,
+        connect_timeout_s=1.0,
+        close_timeout_s=1.0,
+        max_message_bytes=1,
+        stall_timeout_s=1.0,
+        proxy=None,
+    )
+    with pytest.raises(LineFailed):
+        async with watched.line(target):
+            raise AssertionError
+    assert watched.failure == "no entry with Bearer *** for ***"

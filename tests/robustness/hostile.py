@@ -106,6 +106,15 @@ FRAMES: Final = (
     Bytes("1 MiB of escapes", b'"' + b"\\u0041" * (MIB // 6) + b'"'),
     Bytes("a hundred thousand keys", _keys(100_000)),
     Bytes("an array of five thousand", b"[" + b",".join([b"0"] * 5_000) + b"]"),
+    Bytes("an array of a hundred thousand objects", b"[" + b",".join([b"{}"] * 100_000) + b"]"),
+    Bytes(
+        "an array of a hundred thousand trades without figures",
+        b"[" + b",".join([b'{"type":"trade","code":"KRW-BTC"}'] * 100_000) + b"]",
+    ),
+    Bytes(
+        "an array of a hundred thousand unknown types",
+        b"[" + b",".join(b'{"type":"t%d"}' % number for number in range(100_000)) + b"]",
+    ),
     Bytes("1 MiB of a type", b'{"type":"%s"}' % (b"x" * MIB)),
     Bytes("1 MiB of an op", b'{"op":"%s"}' % (b"x" * MIB)),
     Bytes("1 MiB of an action", b'{"action":"%s"}' % (b"x" * MIB)),

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import gc
-import math
 import random
 import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import format_datetime
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.robustness.hostile import (
-    CASES,
     FRAMES,
     VALUES,
     Bytes,
@@ -31,85 +27,18 @@ from tests.robustness.hostile import (
     fields,
     spoil,
 )
-from tests.venues.bench import Bench, Line, Outbox
+from tests.robustness.play import FETCHING, Play, check, fetching, judge
 from tests.venues.cases import Case
-from trioquotes._protocol.codec import MAX_ADJUSTED, to_json_line
-from trioquotes._protocol.effects import Failure, Fatal, HttpRequest, Lane, Reply, Retry, Stage
+from trioquotes._protocol.effects import Failure, Reply, Stage
 from trioquotes._protocol.offline import Offline
-from trioquotes.errors import SessionError
-from trioquotes.events import Event, Malformed, Notice, Unknown
-from trioquotes.topics import OrderBooks
+from trioquotes.events import Notice
 
 pytestmark = pytest.mark.endurance
 
-REASONS: Final = 40
-"""More reasons to ignore something than any venue has: each is a key of the count, kept for ever."""
 CPU_S: Final = 10.0
 """Far more than a frame of 1 MiB takes on any machine, far less than what takes the square of its length."""
 SHORT: Final = 1000
 """Characters of what is said about a frame: it is one line for people, not the frame again."""
-
-
-class Play:
-    """A venue with all its topics served, and somebody who looks at everything that comes of it."""
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.bench = Bench(case.venue, credentials=case.credentials)
-        self.boxes = [self.bench.subscribe(topic) for topic in case.topics]
-        self.bench.settle(case.server, patience_s=30.0)
-
-    @property
-    def lines(self) -> list[Line]:
-        return self.bench.lines
-
-    def line(self, lane: str) -> Line:
-        """The line of a sample; one that was given up is opened again."""
-        line = self.bench.line(lane)
-        if line.state.lost_reason is not None and line.protocol is not None:
-            assert isinstance(line.drop(), Retry | Fatal)
-        if line.protocol is None:
-            line.connect()
-        return line
-
-    def say(self, line: Line, frame: bytes) -> None:
-        """The server says this; the stage itself asserts that it gets a disposition."""
-        line.server(frame)
-        line.writer()
-        self.look()
-
-    def look(self) -> list[Event]:
-        """Judge what came since the last time."""
-        events = {id(event): event for box in self.boxes for event in box.take()}
-        for event in events.values():
-            judge(event)
-        for line in self.lines:
-            assert len(line.state.tally.ignored) < REASONS
-        return list(events.values())
-
-
-def judge(event: Event) -> None:
-    """Every number of it can be meant, and it can be written down."""
-    for number in decimals(event):
-        assert number.is_finite(), event
-        assert abs(number.adjusted()) <= MAX_ADJUSTED, event
-    if not isinstance(event, Malformed | Unknown) or len(event.frame) < 10_000:
-        to_json_line(event).encode()
-
-
-def decimals(value: object) -> Iterator[Decimal]:
-    """Every number of an event, in whatever it is kept."""
-    if isinstance(value, Decimal):
-        yield value
-    elif isinstance(value, msgspec.Struct) and not isinstance(value, Notice):
-        for name in value.__struct_fields__:
-            yield from decimals(getattr(value, name))
-    elif isinstance(value, tuple | list):
-        for inner in value:
-            yield from decimals(inner)
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from decimals(inner)
 
 
 @contextmanager
@@ -295,41 +224,6 @@ def test_what_is_said_of_a_huge_frame_is_short(case: Case) -> None:
 # Answers over HTTP.
 
 
-class Spoiler:
-    """A server whose socket is perfect and whose HTTP side is not."""
-
-    def __init__(self, case: Case, lane: Lane, replies: Iterator[Reply | Failure]) -> None:
-        self._good = case.server(lane)
-        self._replies = replies
-        self.connected = self._good.connected
-        self.receive = self._good.receive
-
-    def fetch(self, request: HttpRequest) -> Any:
-        return next(self._replies)
-
-
-def fetching(case: Case, replies: Iterator[Reply | Failure]) -> tuple[Bench, list[Outbox], int]:
-    """Play until the venue has fetched nothing more for a while; returns how many answers it took."""
-    taken = 0
-
-    def counted() -> Iterator[Reply | Failure]:
-        nonlocal taken
-        for reply in replies:
-            taken += 1
-            yield reply
-
-    bench = Bench(case.venue, credentials=case.credentials)
-    boxes = [bench.subscribe(topic) for topic in case.topics]
-    source = counted()
-    for _ in range(20):
-        bench.settle(lambda lane: Spoiler(case, lane, source), patience_s=5.0)
-        bench.advance(60.0)
-        for line in bench.lines:
-            if line.state.lost_reason is not None and line.protocol is not None:
-                line.drop()
-    return bench, boxes, taken
-
-
 def endless(bodies: list[bytes]) -> Iterator[Reply | Failure]:
     """Every body with every kind of status, for ever."""
     while True:
@@ -339,18 +233,6 @@ def endless(bodies: list[bytes]) -> Iterator[Reply | Failure]:
         yield Reply(429, {"retry-after": "9" * 5_000}, b"\xff")
         yield Reply(500, {}, bodies[0])
         yield Failure("stream", "the connection is lost", body=bodies[0])
-
-
-def _fetching() -> Iterator[Case]:
-    """Those that ask by HTTP for something in a session; edgeX tells everything on its sockets."""
-    for case in CASES:
-        if OrderBooks in case.venue.unified:
-            yield attrs.evolve(case, topics=(*case.topics, OrderBooks("BTC-USD")))
-        elif case.venue.name not in {"edgex", "coinbase"}:
-            yield case
-
-
-FETCHING: Final = tuple(_fetching())
 
 
 @pytest.mark.parametrize("case", FETCHING, ids=lambda case: case.venue.name)
@@ -440,14 +322,6 @@ _PLAYS: Final[dict[str, Play]] = {}
 def _played(case: Case) -> Play:
     """One play for all examples: a verdict changes little, and what it changes is part of the test."""
     return _PLAYS.setdefault(case.venue.name, Play(case))
-
-
-def check(verdict: Retry | Fatal, of: object) -> None:
-    if isinstance(verdict, Fatal):
-        assert isinstance(verdict.error, SessionError)
-        assert len(str(verdict.error)) < 5_000, of
-    else:
-        assert 0 <= verdict.floor_s < math.inf, of  # and so it is not NaN
 
 
 def test_the_hostile_ones_are_what_their_names_say() -> None:

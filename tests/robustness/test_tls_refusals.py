@@ -160,8 +160,8 @@ REFUSALS: Final = (
     Refusal("TLS 1.1", tls_1_1, "unsupported protocol", context=default_context),
     Refusal("older than the server demands", too_old_a_hello, "protocol version"),
     Refusal("plain HTTP on the port", plain_http, "does not speak TLS"),
-    Refusal("cut in the hello", hangs_up, "EOF"),
-    Refusal("cut in a record", half_a_record, "EOF"),
+    Refusal("cut in the hello", hangs_up, "EOF", stage="connect"),
+    Refusal("cut in a record", half_a_record, "EOF", stage="connect"),
     Refusal("TLS on a plain port", a_tls_alert, "speaks TLS, not HTTP", stage="handshake", scheme="ws"),
     Refusal("TLS wanted", says_that_it_wants_tls, "answered 400", stage="handshake", scheme="ws"),
 )

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import trioquotes as tq
 from trioquotes._runtime.channel import Channel, MailboxReader
-from trioquotes._runtime.mailbox import COMPACT_FROM, RUN_LIMIT, Mailbox, Overflow, Subscription
+from trioquotes._runtime.folding import RUN_LIMIT
+from trioquotes._runtime.mailbox import COMPACT_FROM, Mailbox, Overflow, Subscription
 
 
 def trade(number: int, instrument: str = "A") -> tq.Trade:

@@ -107,7 +107,7 @@ async def test_certificate_of_another_host_is_told_at_once_with_its_reason(
 
 
 @both
-async def test_peer_without_tls_or_without_words_is_a_tls_failure(
+async def test_peer_without_tls_is_a_tls_failure_and_one_without_words_is_none(
     connector_type: ConnectorType, autojump_clock: MockClock
 ) -> None:
     async def plain(peer: Peer) -> None:
@@ -117,12 +117,12 @@ async def test_peer_without_tls_or_without_words_is_a_tls_failure(
     async def gone(peer: Peer) -> None:
         await peer.stream.aclose()
 
-    for script in (plain, gone):
+    for script, stage in ((plain, "tls"), (gone, "connect")):
         failed = await tls_refusal(connector_type, script, ssl_context=client_context())
-        assert failed.failure.stage == "tls"
+        assert failed.failure.stage == stage
     assert trio.current_time() == 0
     failed = await tls_refusal(connector_type, silent, ssl_context=client_context())
-    assert (failed.failure.stage, failed.failure.reason) == ("tls", "no answer in time")
+    assert (failed.failure.stage, failed.failure.reason) == ("connect", "no answer in time")
     assert trio.current_time() == 1
 
 

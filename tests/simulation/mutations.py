@@ -62,8 +62,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "a frame that does not decode is swallowed", "no silent loss", LANE,
-        "        reason = _short(reason)\n        self.tally.malformed += elements\n        self.say(\n",
-        "        reason = _short(reason)\n        self.tally.malformed += elements\n        (lambda *_: None)(\n", ("upbit",),
+        "        self.tally.malformed += elements\n        self.say(\n",
+        "        self.tally.malformed += elements\n        (lambda *_: None)(\n", ("upbit",),
     ),
     Mutation(
         "what makes no event is not counted", "no silent loss", LANE,

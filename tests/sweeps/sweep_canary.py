@@ -62,6 +62,15 @@ class Catch:
         self._canaries = canaries
         self._texts: list[tuple[str, str]] = []
 
+    def add(self, canary: Canary) -> None:
+        """One more that must not be in it, also not in what was shown before."""
+        if canary not in self._canaries:
+            self._canaries = (*self._canaries, canary)
+
+    def showed(self, text: str) -> bool:
+        """Whether somebody may have read that."""
+        return any(text in each for _, each in self._texts)
+
     def text(self, where: str, text: str) -> None:
         """Something that somebody may read."""
         self._texts.append((where, text))
@@ -116,6 +125,8 @@ def listening(catch: Catch) -> Iterator[None]:
 
     class Ear(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            if record.name == "trio-websocket" and record.getMessage().startswith("server-"):
+                return  # what the venue writes down is its own affair
             catch.text(f"log of {record.name}", f"{record.getMessage()} {vars(record)!r}")
             if record.exc_info:
                 catch.error(f"log of {record.name}", record.exc_info[1])

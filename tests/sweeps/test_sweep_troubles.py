@@ -74,15 +74,7 @@ def test_what_is_worse_leaves_as_itself(scene: Scene, at_most: int, kind: type[B
     sweep(scene, at_most, lambda: kind("made for this test"), leaves_as_itself(kind))
 
 
-def goes_on_once_encrypted(ran: Ran, where: str) -> None:
-    """The same, but for the first TLS handshake of all: what fails there is told at once, and not tried again."""
-    if type(ran.error) is tq.ConnectFailed and not ran.inside:
-        assert str(ran.error) == "OSError: made for this test"
-    else:
-        goes_on(ran, where)
-
-
 @pytest.mark.parametrize("kind", [OSError, MemoryError, KeyboardInterrupt])
 def test_under_tls_it_is_the_same(kind: type[BaseException]) -> None:
-    judge = goes_on_once_encrypted if kind is OSError else leaves_as_itself(kind)
+    judge = goes_on if kind is OSError else leaves_as_itself(kind)
     sweep(SCENES["zonda"], 12, lambda: kind("made for this test"), judge, tls=True)

@@ -15,8 +15,12 @@ from trioquotes._protocol.bookkeeper import KeptFeed
 from trioquotes._protocol.effects import Fetch, Lane, Receipt, RejectionKind, Send, Stamp, WireChannel
 from trioquotes._protocol.feeds import Feed
 from trioquotes._protocol.ledger import Ledger
+from trioquotes._protocol.patience import Quiet
+from trioquotes._protocol.renewal import Renewal
+from trioquotes._protocol.route import Route
 from trioquotes._protocol.tally import Tally
 from trioquotes._protocol.timing import RoundTrip
+from trioquotes._protocol.veil import Veil
 from trioquotes.errors import AuthenticationFailed, SubscriptionRejected, TrioquotesError
 from trioquotes.events import (
     BookSnapshot,
@@ -34,42 +38,29 @@ from trioquotes.events import (
 )
 from trioquotes.topics import Topic
 
-__all__ = ["LaneState", "NoticeMaker", "Route"]
+__all__ = ["LaneState", "NoticeMaker"]
 
 NoticeMaker: TypeAlias = Callable[[Topic[Event] | None], Notice]
 
 NOT_SUBSCRIBED = "not subscribed"
 WITHDRAWN = "withdrawn"
-WORDS = 500
-"""Characters of what a venue says that are passed on in a line for people; the frame itself stays whole."""
-
-
-class Route:
-    """Who gets the messages of one wire channel: those who want all of it, and those who want one instrument."""
-
-    def __init__(self, feeds: Iterable[Feed] = (), before: Route | None = None) -> None:
-        self.feeds = tuple(feeds)
-        self.last: WireMessage | None = None if before is None else before.last  # on this connection
-        alive = [feed for feed in self.feeds if feed.ended is None]
-        self.all = tuple(feed for feed in alive if not feed.serving.only)
-        self.by_instrument: dict[str, tuple[Feed, ...]] = {}
-        for feed in alive:
-            if feed.serving.only:
-                self.by_instrument[feed.serving.only] = (*self.by_instrument.get(feed.serving.only, ()), feed)
-
-    def takers(self, instrument: str) -> tuple[Feed, ...]:
-        """The feeds for a message, of that instrument where the channel carries several."""
-        if not self.by_instrument:
-            return self.all
-        return self.all + self.by_instrument.get(instrument, ())
 
 
 class LaneState:
-    """One lane's ledger, routes, count and outgoing control frames."""
+    """One lane's ledger, routes, count and outgoing control frames.
+
+    Attributes:
+        veil: hides the session's secrets in what a venue says: here all its words come in.
+        quiet: until when nothing may be asked for, since the venue said that it was asked too much.
+        renewal: what is done about credentials that the venue refuses on the line.
+    """
 
     def __init__(self, venue: str, lane: Lane, *, raw: bool = False) -> None:
         self.venue = venue
         self.lane = lane
+        self.veil = Veil()
+        self.quiet = Quiet()
+        self.renewal = Renewal()
         self.ledger = Ledger()
         self.tally = Tally()
         self.trip = RoundTrip()
@@ -268,7 +259,8 @@ class LaneState:
         self, frame: bytes, reason: str, *, channel: WireChannel | None = None, elements: int = 1
     ) -> None:
         """Elements that do not decode."""
-        reason = _short(reason)
+        reason = self.veil.words(reason)
+        frame = self.veil.hide_bytes(frame)
         self.tally.malformed += elements
         self.say(
             channel,
@@ -285,7 +277,8 @@ class LaneState:
         self, kind: str, frame: bytes, *, channel: WireChannel | None = None, elements: int = 1
     ) -> None:
         """Well-formed elements of an unknown type."""
-        kind = _short(kind)
+        kind = self.veil.words(kind)
+        frame = self.veil.hide_bytes(frame)
         self.tally.ignored["unknown type"] += elements
         self.say(
             channel,
@@ -304,6 +297,7 @@ class LaneState:
         if fresh:  # where data confirms, this is called for every frame
             self.stirred = True
         for channel in fresh:
+            self.renewal.confirmed(channel)
             for feed in self._feeds_of(channel):
                 feed.confirm(channel)
             if any(feed.asks_for_snapshot for feed in self._feeds_of(channel)):
@@ -311,11 +305,15 @@ class LaneState:
 
     def rejected(self, channel: WireChannel, reason: str, kind: RejectionKind = "refused") -> None:
         """The server refused this one, or did not answer."""
-        reason = _short(reason)
+        reason = self.veil.words(reason)
         self.stirred = True
         if kind == "timeout":
             if self.ledger.postpone(channel, self._stamp.monotonic_s):
                 self._notify_rejected(channel, reason, final=False)
+            return
+        news = kind == "authentication" and channel in self._routes
+        if news and self.renewal.refused(channel, self._stamp.monotonic_s):
+            self.lost(f"the credentials were refused: {reason}")
             return
         if not self.ledger.reject(channel):
             return
@@ -343,7 +341,7 @@ class LaneState:
         self, channel: WireChannel, reason: str, *, missed: int | None = None, instrument: str = ""
     ) -> None:
         """Something of this channel was lost here."""
-        reason = _short(reason)
+        reason = self.veil.words(reason)
         route = self._routes.get(channel)
         if route is None:
             return
@@ -373,6 +371,7 @@ class LaneState:
 
     def throttled(self, reason: str, *, until_ns: int | None = None) -> None:
         """The venue holds data back."""
+        reason = self.veil.words(reason)
         self.say(
             None,
             lambda _: Throttled(
@@ -395,7 +394,8 @@ class LaneState:
 
     def error(self, text: str) -> None:
         """The venue's words."""
-        self.last_error = _short(text)
+        self.last_error = self.veil.words(text)
+        self.quiet.heard(self.last_error, self._stamp.monotonic_s)
 
     def reply(self, frame: bytes) -> None:
         """A control frame to be sent before any request."""
@@ -412,7 +412,7 @@ class LaneState:
     def lost(self, reason: str) -> None:
         """The line is to be given up."""
         if self.lost_reason is None:
-            self.lost_reason = _short(reason)
+            self.lost_reason = self.veil.words(reason)
 
     def _drop_ended(self) -> None:
         """Topics that ended take nothing more, whatever comes before the next plan."""
@@ -444,7 +444,3 @@ class LaneState:
                 final=final,
             ),
         )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= WORDS else f"{text[:WORDS]}..."

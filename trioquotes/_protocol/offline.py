@@ -8,8 +8,9 @@ from trioquotes._protocol.bookkeeper import BookFeed
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Lane, Options, RejectionKind, Stamp, WireChannel
 from trioquotes._protocol.feeds import Feed
-from trioquotes._protocol.lane import LaneState, NoticeMaker, Route
+from trioquotes._protocol.lane import LaneState, NoticeMaker
 from trioquotes._protocol.planner import make_feed
+from trioquotes._protocol.route import Route
 from trioquotes._protocol.tally import Tally, TallyCount
 from trioquotes.books import OrderBook
 from trioquotes.errors import InvalidInstrument, TrioquotesError, UnsupportedTopic

@@ -149,7 +149,7 @@ class Auditor:
                 audit.request, timeout_s=FETCH_WITHIN_S, ssl_context=host.settings.ssl_context
             )
         except LineFailed as failed:
-            return failed.failure.reason
+            return host.secrets.veil.hide(failed.failure.reason)
         finally:
             charge.settle(trio.current_time())
         pause_s = patience_s(reply, host.clock.random.random)
@@ -160,4 +160,4 @@ class Auditor:
         try:
             return audit.read(reply.body, Receipt(host.clock.wall_ns()))
         except BadFrame as bad:
-            return bad.reason
+            return host.secrets.veil.hide(bad.reason)

@@ -23,6 +23,7 @@ from trioquotes._protocol.contract import VenueProtocol
 from trioquotes._protocol.effects import Failure, Fetch, Replace, Reply, Send, Stamp
 from trioquotes._protocol.lane import LaneState
 from trioquotes._protocol.liveness import LOOK_EVERY_S, Vigil
+from trioquotes._protocol.patience import LIMITED_S, Quiet
 from trioquotes._protocol.verdict import patience_s
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Line, LineFailed
@@ -39,6 +40,8 @@ AWAKE_WITHIN_S = 5.0
 than the silence that an ordinary line is allowed."""
 LEFTOVERS_S = 0.5
 """What comes sooner than this after it slept may have been waiting in the socket, and proves nothing."""
+
+TOO_MANY_REQUESTS = 429
 
 LINGER_S = 4.5
 """How long a line stays up with nothing wanted on it: a new wish in that time costs no connect.
@@ -139,10 +142,10 @@ class Connection:
         except LineFailed as failed:
             self.finish(failed.failure)
         except BaseException as error:  # noqa: ASYNC103  # a cancellation, in a group or not, is raised again
-            found = sole(error)
-            if isinstance(found, trio.Cancelled):
+            # No name for what is found: this frame and the error would hold each other, and the line's buffers.
+            if isinstance(sole(error), trio.Cancelled):
                 raise
-            self.finish(Crashed(found))
+            self.finish(Crashed(sole(error)))
 
     async def _read(self) -> None:
         line, protocol, state = self._line, self._protocol, self._state
@@ -214,6 +217,8 @@ class Connection:
             finally:
                 charge.settle(trio.current_time())
             return 0.0
+        if stamp.monotonic_s < state.quiet.until_s:
+            return state.quiet.until_s - stamp.monotonic_s
         effect = self._protocol.reconcile(state.ledger, stamp)
         if effect is None:
             return math.inf
@@ -264,10 +269,14 @@ class Connection:
             self._state.begin(answer.body, stamp)
         else:
             self._state.at(stamp)
+        quiet, self._state.quiet = self._state.quiet, Quiet()  # what REST says of limits is for REST alone
         self._protocol.fetched(effect.id, answer, stamp, self._state)
+        self._state.quiet = quiet
         self._state.settle()
         self._state.answered(effect.id)
         pause_s = patience_s(answer, self._clock.random.random)
+        if not pause_s and answer.status == TOO_MANY_REQUESTS:
+            pause_s = LIMITED_S
         if pause_s:
             self._allowance.pause_rest(stamp.monotonic_s + pause_s)
             self._state.ledger.hold(effect.asks | effect.resyncs, stamp.monotonic_s + pause_s)

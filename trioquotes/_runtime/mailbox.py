@@ -3,30 +3,28 @@
 A mailbox is one queue; each topic in it has its own bounds, so trades never evict fills. Events of a
 topic that overflows are dropped oldest first and ``Lagged`` stands in their place; a book that
 overflows is dropped whole and caught up from the kept book when the reader gets there. Notices are
-not bounded by number: equal ones that follow each other are one notice with a count.
+not bounded by number: equal ones that follow each other are one notice with a count. What is bounded is the weight of
+the frames that some of them carry.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import attrs
-import msgspec
 import trio
 
 from trioquotes._protocol.timing import Lag
+from trioquotes._runtime.folding import FRAMES_BYTES, fold, frame_bytes, is_same, key_of, shortened
 from trioquotes.errors import SlowConsumer, TrioquotesError
-from trioquotes.events import Event, Gap, Lagged, Notice, Resynced
+from trioquotes.events import Event, Lagged, Notice, Resynced
 from trioquotes.topics import Topic
 
 __all__ = ["ChannelStatistics", "Mailbox", "Overflow", "Subscription"]
 
 Overflow: TypeAlias = Literal["drop_oldest", "latest", "fail"]
-
-RUN_LIMIT = 64
-"""Different notices that may follow each other before those of one kind are folded whatever they say."""
 
 COMPACT_FROM = 256
 """Dead entries that are worth a sweep; fewer cost less than the sweep."""
@@ -40,6 +38,8 @@ class ChannelStatistics:
         topic: what was subscribed.
         queued: events waiting; ``buffer`` is the bound.
         queued_bytes: what they weigh, estimated; ``buffer_bytes`` is the bound.
+        notice_bytes: what the frames weigh that waiting notices carry, those of other topics of the same stream included;
+            at most 4 MiB and one frame. Of a frame that finds no room the beginning is kept.
         delivered: events handed to the reader.
         dropped: events dropped because the reader was slow; all of them are, or will be, in ``Lagged`` notices.
         replaced: events replaced by newer ones of the same key (``overflow="latest"``).
@@ -58,6 +58,7 @@ class ChannelStatistics:
     buffer: int
     queued_bytes: int
     buffer_bytes: int
+    notice_bytes: int
     delivered: int
     dropped: int
     replaced: int
@@ -201,6 +202,7 @@ class Subscription:
             buffer=self.buffer,
             queued_bytes=self.queued_bytes,
             buffer_bytes=self.buffer_bytes,
+            notice_bytes=self.mailbox.notice_bytes,
             delivered=self.delivered,
             dropped=self.dropped,
             replaced=self.replaced,
@@ -264,6 +266,7 @@ class Mailbox:
         self.subscriptions: list[Subscription] = []
         self.open = True
         self.used = False  # whether it ever had a topic
+        self.notice_bytes = 0  # frames that its notices carry
         self._cells: deque[_Cell] = deque()
         self._dead = 0
         self._lot = trio.lowlevel.ParkingLot()
@@ -309,28 +312,42 @@ class Mailbox:
 
     def put_notice(self, subscription: Subscription, notice: Notice, run: dict[object, _Cell]) -> None:
         """Append a notice, or fold it into one of the same run."""
-        key = _key(notice, run)
+        key = key_of(notice, run, full=self._no_room(notice))
         old = run.pop(key, None)
         if old is not None and isinstance(old.event, Notice):
-            if old.subscription is not subscription and msgspec.structs.replace(old.event, count=1) == notice:
+            if old.subscription is not subscription and is_same(old.event, notice):
                 run[key] = old  # a line's notice comes once for each of its topics in this mailbox
                 return
-            notice = _fold(old.event, notice)
-            old.event = None
+            notice = fold(old.event, notice)
+            self._clear(old)
             self.died()
-        cell = run[key] = _Cell(subscription, notice, 0)
+        if self._no_room(notice):
+            notice = shortened(notice)
+        cell = run[key] = _Cell(subscription, notice, frame_bytes(notice))
+        self.notice_bytes += cell.weight_bytes
         self._cells.append(cell)
         self.wake()
 
+    def _no_room(self, notice: Notice) -> bool:
+        """Whether its frame would be too much beside those that wait; one alone never is."""
+        weight_bytes = frame_bytes(notice)
+        return bool(weight_bytes and self.notice_bytes) and self.notice_bytes + weight_bytes > FRAMES_BYTES
+
+    def _clear(self, cell: _Cell) -> None:
+        """Its notice stands elsewhere, or nowhere any more."""
+        cell.event = None
+        self.notice_bytes -= cell.weight_bytes
+
     def retract(self, subscription: Subscription, kind: type[Notice]) -> None:
         """Take back the notices of a kind that were not read yet, and are true no longer."""
-        for cell in [c for c in self._cells if c.subscription is subscription and isinstance(c.event, kind)]:
-            cell.event = None
-            self.died()
+        found = [c for c in self._cells if c.subscription is subscription and isinstance(c.event, kind)]
+        for cell in found:
+            self._clear(cell)
+        self.died(len(found))
 
-    def died(self) -> None:
-        """One more entry is dead; sweep them out when they are the greater part."""
-        self._dead += 1
+    def died(self, entries: int = 1) -> None:
+        """So many more entries are dead; sweep them out when they are the greater part."""
+        self._dead += entries
         if self._dead > COMPACT_FROM and self._dead * 3 > len(self._cells):
             self._compact()
 
@@ -347,6 +364,7 @@ class Mailbox:
                     return lagged
             elif isinstance(event, Notice):
                 self._forget(cell)
+                self.notice_bytes -= cell.weight_bytes
                 return event
             else:
                 subscription.taken(cell)
@@ -382,11 +400,11 @@ class Mailbox:
         run: dict[object, _Cell] = {}
         for cell in self._cells:
             if isinstance(cell.event, Notice):
-                key = _key(cell.event, run)
+                key = key_of(cell.event, run, full=False)
                 old = run.pop(key, None)
                 if old is not None and isinstance(old.event, Notice):
-                    cell.event = _fold(old.event, cell.event)
-                    old.event = None
+                    cell.event = fold(old.event, cell.event)
+                    self._clear(old)
                 run[key] = cell
             elif cell.event is not None:
                 run.clear()
@@ -405,18 +423,3 @@ class Mailbox:
                 kept.append(cell)
         self._dead = len(marked)
         self._cells = kept
-
-
-def _key(notice: Notice, run: Mapping[object, _Cell]) -> object:
-    """What a notice is folded by; those of a long run by their kind alone."""
-    said = msgspec.structs.replace(notice, received_ns=0, count=1)
-    return said if len(run) < RUN_LIMIT or said in run else (type(notice), notice.topic)
-
-
-def _fold(old: Notice, new: Notice) -> Notice:
-    """Two notices of one run as one: the newer one's words, both counts."""
-    folded = msgspec.structs.replace(new, count=old.count + new.count)
-    if isinstance(folded, Gap) and isinstance(old, Gap):
-        missed = None if old.missed is None or folded.missed is None else old.missed + folded.missed
-        return msgspec.structs.replace(folded, missed=missed)
-    return folded

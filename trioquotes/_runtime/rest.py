@@ -1,16 +1,19 @@
 """HTTP requests over the same network as the lines, so that a memory network serves them too.
 
 httpx2's request model and its engine, httpcore2, without httpx2's client on top: that one logs every URL
-with its query, follows what the environment says about proxies, and re-encodes paths that were signed.
+with its query, follows what the environment says about proxies, and re-encodes paths that were signed. What
+httpcore2 itself would log of these requests is kept back: the headers of an answer may repeat a secret.
 """
 
 # ruff: noqa: ARG002, ASYNC109  # httpcore2's signatures
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import httpcore2
 import httpx2
@@ -29,6 +32,20 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 OWN_HEADERS = (("User-Agent", "trioquotes"), ("Accept-Encoding", "identity"))
 """Sent unless the request has its own. An unpacked answer could be a thousand times what was received."""
+
+
+_is_ours: ContextVar[bool] = ContextVar("a request of trioquotes", default=False)
+
+
+class _Discreet(logging.Filter):
+    """Keeps back what is logged of our requests, and of nobody else's."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _is_ours.get()
+
+
+for _name in ("httpcore2.connection", "httpcore2.http11"):
+    logging.getLogger(_name).addFilter(_Discreet())
 
 
 async def fetch(
@@ -90,14 +107,18 @@ class _Exchange:
         )
         # httpcore2 would write into a context that it is given; ours is used by the backend instead.
         unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        async with (
-            httpcore2.AsyncConnectionPool(ssl_context=unused, network_backend=self._backend) as pool,
-            pool.stream(
-                model.method, url, headers=model.headers.raw, content=model.content or None
-            ) as response,
-        ):
-            self._take_head(response)
-            await self._take_body(response.aiter_stream())
+        before = _is_ours.set(True)
+        try:
+            async with (
+                httpcore2.AsyncConnectionPool(ssl_context=unused, network_backend=self._backend) as pool,
+                pool.stream(
+                    model.method, url, headers=model.headers.raw, content=model.content or None
+                ) as response,
+            ):
+                self._take_head(response)
+                await self._take_body(response.aiter_stream())
+        finally:
+            _is_ours.reset(before)
         assert self._status is not None  # noqa: S101  # for the type checker
         return Reply(self._status, self._headers, bytes(self._body))
 

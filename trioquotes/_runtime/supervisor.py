@@ -14,6 +14,7 @@ from trioquotes._protocol.budget import Allowance, Budgets, BudgetStatistics
 from trioquotes._protocol.contract import Memory, Venue, VenueProtocol
 from trioquotes._protocol.effects import Failure, Fatal, Fetch, Options, Replace, Reply, Retry, Verdict
 from trioquotes._protocol.lane import LaneState
+from trioquotes._protocol.veil import carried
 from trioquotes._protocol.verdict import retry_after_s
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
@@ -21,6 +22,7 @@ from trioquotes._runtime.connector import Connector, LineFailed, Target
 from trioquotes._runtime.endings import sole
 from trioquotes._runtime.secrets import ProviderFailed, SecretsKeeper
 from trioquotes._runtime.spending import charged
+from trioquotes.credentials import Credentials
 from trioquotes.errors import AuthenticationFailed, ConnectFailed, MessageTooLarge
 
 __all__ = ["Host", "Settings", "Supervisor"]
@@ -80,6 +82,8 @@ class Supervisor:
         self.state = state
         self.attempts = 0
         self.failure = ""
+        state.veil = host.secrets.veil
+        state.renewal.possible = host.secrets.renewable
         self._host = host
         self._name = f"{host.venue.name}/{state.lane}"
         self._memory: Memory = {}
@@ -90,8 +94,8 @@ class Supervisor:
         self._allowance: Allowance | None = None
         self._closing = False
         self._too_large = 0
-        self._renewed = False  # since a line last served
         self._protocol: VenueProtocol | None = None
+        self._secrets: Credentials | None = None  # of the present or last attempt
 
     @property
     def is_connected(self) -> bool:
@@ -149,6 +153,8 @@ class Supervisor:
             self._connection = None
         if isinstance(outcome, Crashed):
             raise outcome.error
+        if isinstance(outcome, Failure):
+            outcome = self._host.secrets.veil.hide_failure(outcome)
         if not self._closing and not isinstance(outcome, Closing):
             self.failure = outcome.reason
             if isinstance(outcome, Failure):
@@ -191,6 +197,7 @@ class Supervisor:
                 # The budget may have taken a minute, in which a token can expire that was good when it was asked for.
                 secrets = await host.secrets.get()
             self.attempts += 1
+            self._secrets = secrets
             protocol = self._protocol = host.venue.protocol(state.lane, secrets, self._memory, host.options)
             async with host.connector.line(self._target(protocol)) as line:
                 charge.settle(trio.current_time())
@@ -209,7 +216,7 @@ class Supervisor:
                 self._connection = None
                 if isinstance(outcome, Failure):
                     outcome = attrs.evolve(
-                        outcome,
+                        host.secrets.veil.hide_failure(outcome),
                         suspects=frozenset(state.ledger.pending),
                         last_error=state.last_error,
                         established=True,
@@ -224,8 +231,10 @@ class Supervisor:
 
     def _target(self, protocol: VenueProtocol) -> Target:
         host = self._host
+        handshake = protocol.handshake(host.clock.stamp())
+        host.secrets.veil.cover(self.state.lane, *carried(handshake))
         return Target(
-            handshake=protocol.handshake(host.clock.stamp()),
+            handshake=handshake,
             ssl_context=host.settings.ssl_context,
             connect_timeout_s=host.settings.connect_timeout_s,
             close_timeout_s=host.settings.close_timeout_s,
@@ -250,30 +259,31 @@ class Supervisor:
             verdict = Retry(floor_s=retry_after_s(failure.headers) or 0.0)
         else:
             verdict = self._protocol.classify(failure)
+        renewal = self.state.renewal
         if self.state.data_since_s is not None:
-            self._renewed = False  # the credentials were good for a line that served
-        if isinstance(verdict, Fatal) and self._may_renew(verdict):
-            verdict = Retry(retry_after_s(failure.headers) or 0.0, renew_secrets=True)
+            renewal.served()
+        if renewal.due or (isinstance(verdict, Fatal) and self._may_renew(verdict)):
+            floor_s = verdict.floor_s if isinstance(verdict, Retry) else retry_after_s(failure.headers) or 0.0
+            verdict = Retry(floor_s, renew_secrets=True)
         if isinstance(verdict, Fatal):
             self._fatal(verdict)
             return
         if verdict.renew_secrets and not host.secrets.renewable:
             raise AuthenticationFailed(failure.reason)
         if verdict.renew_secrets:
-            self._renewed = True
-            host.secrets.refused()
+            renewal.renewing(trio.current_time())
+            host.secrets.refused(self._secrets)
         if self.state.data_since_s is not None:
             self._backoff.received(self.state.data_since_s)
             self.state.data_since_s = None  # the next attempt has not earned it
-        delay_s = self._backoff.delay_s(
-            trio.current_time(), host.clock.random.random, floor_s=verdict.floor_s
-        )
-        await trio.sleep(delay_s)
+        now_s = trio.current_time()
+        floor_s = max(verdict.floor_s, self.state.quiet.until_s - now_s)
+        await trio.sleep(self._backoff.delay_s(now_s, host.clock.random.random, floor_s=floor_s))
 
     def _may_renew(self, verdict: Fatal) -> bool:
         """Whether refused credentials may be replaced by fresh ones: once, where somebody can give them."""
         refused = isinstance(verdict.error, AuthenticationFailed)
-        return refused and self._host.secrets.renewable and not self._renewed
+        return refused and self._host.secrets.renewable and not self.state.renewal.spent
 
     def _say_disconnected(self, outcome: Outcome) -> None:
         """At the moment it is known, before anything else is done about it."""

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import ssl
+from typing import Any, Final
 
 import certifi
 import trio
 
-__all__ = ["RECORD_BYTES", "default_context", "drain", "record_source", "shared_context", "start_tls"]
+__all__ = [
+    "RECORD_BYTES",
+    "default_context",
+    "drain",
+    "is_refusal",
+    "record_source",
+    "shared_context",
+    "start_tls",
+]
 
 RECORD_BYTES = 16 * 1024
 """The most that one TLS record holds (RFC 8446, section 5.1)."""
+
+
+LASTING: Final = re.compile(
+    "CERTIFICATE|UNKNOWN_CA|UNRECOGNIZED_NAME|PROTOCOL|VERSION|FALLBACK|CIPHER|HANDSHAKE_FAILURE|SECURITY|TOO_SMALL"
+    "|LEGACY|HTTP"
+)
+"""In OpenSSL's name of a reason that lies in a certificate or in what the two sides can speak."""
 
 
 def default_context() -> ssl.SSLContext:
@@ -47,7 +64,33 @@ async def start_tls(
     """
     encrypted = trio.SSLStream(stream, context, server_hostname=host)
     await encrypted.do_handshake()
+    _let_go(encrypted)
     return encrypted
+
+
+def _let_go(stream: object) -> None:
+    """Make a stream forget the method that made its handshake, through which it holds itself.
+
+    Once closed it then goes at once. The garbage collector comes late: of the 60 KB that OpenSSL has for each it knows
+    nothing. ``_handshook`` is private to trio: without it the stream goes later, nothing else.
+    """
+    handshook: Any = getattr(stream, "_handshook", None)
+    if getattr(handshook, "done", False) and hasattr(handshook, "_afn"):
+        handshook._afn = None  # noqa: SLF001  # as said
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a handshake ended for a reason that stays until somebody changes something.
+
+    A stream that broke or ended, a record that was garbled on its way, a server with an error of its own: all that
+    passes, as it does without TLS.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+    return reason is not None and LASTING.search(reason) is not None
 
 
 def record_source(stream: trio.abc.Stream) -> ssl.SSLObject | None:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import trio
 
 from trioquotes._protocol.effects import HttpRequest, Reply
+from trioquotes._protocol.veil import Veil, carried
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Connector, LineFailed
 from trioquotes.credentials import BearerToken, Credentials, Secret
@@ -50,8 +51,8 @@ class TokenExchange(Protocol):
         """What its answer brought.
 
         Raises:
-            AuthenticationFailed: the refresh token is good no longer.
-            ConnectFailed: this may pass.
+            AuthenticationFailed: the refresh token is good no longer; its words show no secret.
+            ConnectFailed: this may pass; no more do these, nor its headers.
         """
 
 
@@ -172,7 +173,9 @@ class RefreshingToken:
         try:
             return await connector.fetch(request, timeout_s=self._timeout_s, ssl_context=self._ssl_context)
         except LineFailed as failed:
-            failure = failed.failure
+            veil = Veil()
+            veil.cover("own", self._refresh_token.reveal(), *carried(request))
+            failure = veil.hide_failure(failed.failure)
         raise ConnectFailed(
             f"renewing the access token: {failure.stage}: {failure.reason}", status=failure.status
         )

@@ -23,7 +23,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from wsproto.events import Ping
 from wsproto.utilities import ProtocolError, RemoteProtocolError
 
-from trioquotes._protocol.effects import Failure, HttpRequest, Reply, Stage
+from trioquotes._protocol.effects import Failure, HttpRequest, Reply
 from trioquotes._protocol.frames import End, FrameSplitter
 from trioquotes._runtime.connector import Batch, Line, LineFailed, Network, Target
 from trioquotes._runtime.endings import sole
@@ -37,7 +37,7 @@ from trioquotes._runtime.network import (
     parse_url,
 )
 from trioquotes._runtime.pings import Pings
-from trioquotes._runtime.tls import shared_context, start_tls
+from trioquotes._runtime.tls import is_refusal, shared_context, start_tls
 from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
 from trioquotes.errors import InternalError, UsageError
 
@@ -115,9 +115,7 @@ class _SocketLine(ABC, Generic[W]):
 
     async def send(self, frame: bytes) -> None:
         """See ``Line``."""
-        text = frame.decode()
-        with self._writing():
-            await self._connection.send_message(text)
+        await self._write(frame.decode())
 
     async def ping(self) -> None:
         """See ``Line``."""
@@ -147,6 +145,7 @@ class _SocketLine(ABC, Generic[W]):
                 self._crashed = error if self._found_wrong is None else None
                 self._leaving.cancel()  # there is nobody left to answer the close frame
         self._reader_ended.set()
+        self.wire.answered.set()  # nobody is left who could answer
         self._opening.cancel()
 
     def _refusal(self) -> Exception:
@@ -199,6 +198,13 @@ class _SocketLine(ABC, Generic[W]):
             self._fail(f"a frame began and was not complete after {self._target.stall_timeout_s:g} s")
         elif not self.wire.poisoned:  # then _check says it better
             self._fail(f"the connection is lost: {describe(error)}")
+
+    async def _write(self, message: str | bytes) -> None:
+        """Send one message, text or binary, behind the answers to all pings that were read before."""
+        with self._writing():
+            if not self.wire.answered.is_set():
+                await self.wire.answered.wait()
+            await self._connection.send_message(message)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -422,23 +428,21 @@ async def connect(
     """A stream to that address, TLS finished.
 
     Raises:
-        LineFailed: with the stage that was reached.
+        LineFailed: at the stage ``tls`` where TLS was refused, else ``connect``, also for what was lost under TLS.
     """
-    stage: Stage = "connect"
     stream: trio.abc.Stream | None = None
     done = False
     try:
         with trio.CancelScope(deadline=deadline):
             stream = await network.open(address.host, address.port)
             if context is not None:
-                stage = "tls"
                 stream = await start_tls(stream, context, address.host)
             done = True
             return stream
-        raise LineFailed(Failure(stage, "no answer in time"))
+        raise LineFailed(Failure("connect", "no answer in time"))
     except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-        reason = describe(error, address if stage == "connect" else None)
-        raise LineFailed(Failure(stage, reason)) from error
+        reason = describe(error, address if stream is None else None)
+        raise LineFailed(Failure("tls" if is_refusal(error) else "connect", reason)) from error
     finally:
         if not done and stream is not None:
             await close_now(stream)  # noqa: ASYNC102  # it shields itself

@@ -46,6 +46,8 @@ class Wire(trio.abc.Stream, ABC):
         answer: the peer's answer to the upgrade request.
         poisoned: a write was cancelled, or interrupted, in mid-frame; nothing may follow it.
         close_sent: a close frame was written, or could not be.
+        answered: set once all pings that were read up to now are answered. Later ones have an event of their own:
+            a peer that floods us with pings must not keep a message from being sent.
         hung_up: the end is decided: trio-websocket may still send its close frame, then sees the end of
             the stream, so that it waits for no answer.
     """
@@ -54,6 +56,8 @@ class Wire(trio.abc.Stream, ABC):
         self.answer = UpgradeAnswer()
         self.poisoned = False
         self.close_sent = trio.Event()
+        self.answered = trio.Event()
+        self.answered.set()
         self.hung_up = False
         self.splitter = splitter
         self._stream = stream
@@ -166,6 +170,7 @@ class TapWire(Wire):
 
     def __init__(self, stream: trio.abc.Stream, splitter: FrameSplitter, stall_timeout_s: float) -> None:
         super().__init__(stream, splitter, stall_timeout_s)
+        self._due = 0  # how many answers set ``answered``
         self._leaving = False
         self._pings: deque[bytes] = deque(maxlen=UNANSWERED_PINGS)
         self._closing = b""
@@ -175,7 +180,8 @@ class TapWire(Wire):
         """Give trio-websocket the pings to answer and the peer's close frame."""
         self._pings.extend(found.controls)
         if found.end is not None and found.end.by_peer:
-            self._closing = self._pings.pop()
+            self._closing = _without_reason(self._pings.pop())
+        self._owe()
         self._news.set()
 
     def leave(self, *, hang_up: bool) -> None:
@@ -188,7 +194,11 @@ class TapWire(Wire):
     async def _receive(self) -> bytes:
         while True:
             await trio.lowlevel.checkpoint()
+            if not self._due or not self._pings:
+                self.answered.set()  # trio-websocket writes each answer before it comes back for more
+                self._owe()
             if self._pings:
+                self._due -= 1
                 return self._pings.popleft()
             if self._closing:
                 closing, self._closing = self._closing, b""
@@ -200,13 +210,17 @@ class TapWire(Wire):
             await self._news.wait()
             self._news = trio.Event()
 
+    def _owe(self) -> None:
+        if self._pings and self.answered.is_set():
+            self.answered, self._due = trio.Event(), len(self._pings)
+
     async def _read_close(self) -> bytes:
         """Read on without keeping data, for the close frame; empty once nothing more can be understood."""
         while True:
             data, self.answer.rest = self.answer.rest or await self._read(), b""
             found = self.splitter.feed(data)
             if found.end is not None:
-                return found.controls[-1] if found.end.by_peer else b""
+                return _without_reason(found.controls[-1]) if found.end.by_peer else b""
             if not data:
                 return b""
 
@@ -251,3 +265,8 @@ class PlainWire(Wire):
         if found.pongs:
             self._notify()
         return data
+
+
+def _without_reason(close: bytes) -> bytes:
+    """A peer's close frame with its code alone: trio-websocket logs the reason, which may repeat a secret of ours."""
+    return close[:1] + bytes([min(close[1], 2)]) + close[2:4]

@@ -15,8 +15,10 @@ from cyclopts import Parameter
 
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import HttpRequest, Reply
+from trioquotes._protocol.veil import Veil, carried
 from trioquotes._runtime.connector import Connector, Line, LineFailed, Target
 from trioquotes._runtime.engine import SessionStatistics
+from trioquotes._runtime.secrets import texts_of
 from trioquotes._runtime.session import Session, find_venue
 from trioquotes._runtime.stream import Stream
 from trioquotes._runtime.tls import default_context
@@ -28,6 +30,7 @@ from trioquotes.cli.numbers import many, positive
 from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import Rate, StatusLine, age
 from trioquotes.cli.stopping import GRACE_S, Stop, run, stoppable
+from trioquotes.credentials import Credentials
 from trioquotes.errors import MissingCredentials, UsageError
 from trioquotes.events import Connected, Event, Notice
 from trioquotes.topics import Topic
@@ -75,8 +78,8 @@ def stream(
         raise UsageError(f"--count must be at least 1, not {count}")
     if seconds is not None:
         positive("--seconds", seconds)
-    watched = _WatchedConnector(TapConnector())
     credentials = from_environment(found.name)
+    watched = _WatchedConnector(TapConnector(), credentials)
     try:
         session = Session(
             found,
@@ -111,15 +114,24 @@ def _trusting(path: Path) -> ssl.SSLContext:
 
 
 class _WatchedConnector:
-    """A connector that remembers why the last attempt failed, to be shown while a session retries."""
+    """A connector that remembers why the last attempt failed, to be shown while a session retries.
 
-    def __init__(self, inner: Connector) -> None:
+    Args:
+        inner: makes the lines.
+        credentials: that the session has: a peer may repeat them in its reasons.
+    """
+
+    def __init__(self, inner: Connector, credentials: Credentials | None) -> None:
         self._inner = inner
+        self._veil = Veil()
+        if credentials is not None:
+            self._veil.cover("credentials", *texts_of(credentials))
         self.attempts = 0
         self.failure = ""
 
     def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
         """See ``Connector``."""
+        self._veil.cover("handshake", *carried(target.handshake))
         return self._watched(self._inner.line(target))
 
     async def fetch(
@@ -136,7 +148,7 @@ class _WatchedConnector:
                 self.failure = ""
                 yield opened
         except LineFailed as failed:
-            self.failure = failed.failure.reason
+            self.failure = self._veil.words(failed.failure.reason)
             raise
 
 

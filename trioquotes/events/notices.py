@@ -167,7 +167,7 @@ class Malformed(Notice, frozen=True, kw_only=True):
 
     Attributes:
         reason: what is wrong and where.
-        frame: the whole frame as received.
+        frame: the whole frame as received, but for secrets of the session.
     """
 
     reason: str
@@ -179,7 +179,7 @@ class Unknown(Notice, frozen=True, kw_only=True):
 
     Attributes:
         kind: the venue's name of the type.
-        frame: the whole frame as received.
+        frame: the whole frame as received, but for secrets of the session.
     """
 
     kind: str

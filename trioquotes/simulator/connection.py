@@ -20,6 +20,7 @@ from trioquotes.simulator.faults import (
     SayOften,
     TrickleLine,
     WithholdPongs,
+    repeating,
 )
 from trioquotes.simulator.http_side import HttpRequest
 from trioquotes.simulator.line import Line
@@ -227,7 +228,7 @@ class Connection(Generic[S]):
         self._records.faults["DropLine"] += 1
         if drop.how == "close":
             self._queue.clear()
-            self.close(drop.code, drop.reason)
+            self.close(drop.code, repeating(drop.reason, self.request.headers))
         else:
             self.cut(reset=drop.how == "reset")
 

@@ -3,13 +3,16 @@
 A script holds no state and can be written to JSON and read back, so that a run that found something can be
 run again, and a shrunk script stays a script. ``connection`` is the ordinal of the attempt to connect, from
 1; ``None`` means every one. ``nth`` counts from 1 within one connection; ``None`` means every one.
+
+A venue may repeat what it was sent: in the words of a refused handshake, a close frame and a failed HTTP request
+``{sent authorization}`` stands for what the client's request had in that header, ``{sent body}`` for its body.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self, TypeAlias, TypeVar
 
 import msgspec
@@ -45,6 +48,7 @@ __all__ = [
     "faults_from_json",
     "faults_to_json",
     "handshake_fault",
+    "repeating",
 ]
 
 
@@ -240,12 +244,16 @@ class FailRest(_Fault, frozen=True):
     """Answer the nth plain HTTP request (of all, ``connection`` is not looked at) with a status, or late.
 
     Attributes:
+        headers: of an answer with a status, beside its own.
+        body: of an answer with a status, in place of some JSON.
         delay_s: seconds before the answer is made.
         stale_s: seconds that it is on its way then, while the market goes on.
     """
 
     nth: int | None = None
     status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
     delay_s: float = 0.0
     stale_s: float = 0.0
 
@@ -271,6 +279,20 @@ Fault: TypeAlias = (
 )  # fmt: skip
 
 FaultT = TypeVar("FaultT", bound=_Fault)
+
+SENT = re.compile(r"\{sent ([a-z0-9-]+)\}")
+
+
+def repeating(text: str, headers: Mapping[str, str], body: bytes = b"") -> str:
+    """A text of a script with what a client sent in the places where it is to be repeated.
+
+    Args:
+        text: of a fault.
+        headers: of the client's request, names in lower case.
+        body: of the client's request.
+    """
+    sent = {**headers, "body": body.decode("latin-1")}
+    return SENT.sub(lambda found: sent.get(found[1], ""), text)
 
 
 def faults_to_json(faults: Sequence[Fault]) -> str:

@@ -31,6 +31,7 @@ from trioquotes.simulator.faults import (
     Maintenance,
     RefuseHandshake,
     handshake_fault,
+    repeating,
 )
 from trioquotes.simulator.http_side import BadRequest, HttpRequest, HttpResponse, Inbox, json_response
 from trioquotes.simulator.line import Line
@@ -284,7 +285,7 @@ class Simulator(ABC, Generic[S]):
                 await trio.sleep(fault.delay_s)
                 stale_s += fault.stale_s
                 if fault.status is not None:
-                    answer = json_response({"message": "simulated failure"}, fault.status)
+                    answer = _failure(fault, fault.status, request)
         closed = self._maintenance()
         if closed is not None:
             self.records.faults["Maintenance"] += 1
@@ -309,7 +310,8 @@ class Simulator(ABC, Generic[S]):
             self.records.faults[name] += 1
             self._saw(ordinal, peer, request, name)
             if isinstance(fault, RefuseHandshake):
-                answer = HttpResponse(fault.status, fault.body.encode(), fault.headers)
+                body = repeating(fault.body, request.headers)
+                answer = HttpResponse(fault.status, body.encode(), _repeating(fault.headers, request))
                 await line.send_all(answer.encode(close=True))
             elif isinstance(fault, GarbageHandshake):
                 await line.send_all(fault.text.encode())
@@ -425,6 +427,17 @@ class Simulator(ABC, Generic[S]):
     def breach(self, peer: str, limit: str, detail: str) -> None:
         """Record that a client passed a limit before it had a connection."""
         self.records.breaches.append(Breach(trio.current_time(), 0, peer, limit, detail))
+
+
+def _failure(fault: FailRest, status: int, request: HttpRequest) -> HttpResponse:
+    headers = _repeating(fault.headers, request)
+    if fault.body is None:
+        return json_response({"message": "simulated failure"}, status, headers)
+    return HttpResponse(status, repeating(fault.body, request.headers, request.body).encode(), headers)
+
+
+def _repeating(headers: tuple[tuple[str, str], ...], request: HttpRequest) -> tuple[tuple[str, str], ...]:
+    return tuple((name, repeating(value, request.headers, request.body)) for name, value in headers)
 
 
 def _malformed_upgrade(request: HttpRequest) -> HttpResponse | None:

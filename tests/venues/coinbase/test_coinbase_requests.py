@@ -98,7 +98,7 @@ def test_acknowledgement_is_read_by_both_names() -> None:
         ("Failed to subscribe", "No channels provided", "refused", set(), False),
         ("Failed to subscribe", None, "refused", set(), False),
         ("Failed to subscribe", "too many subscriptions to C-D", "limit", {C}, False),
-        ("Rate limit exceeded", "", "limit", set(), False),
+        ("Rate limit exceeded", "", "timeout", set(), False),
         (
             "Failed to subscribe",
             "matches, level3, and full channels now require authentication. https://docs/exchange",

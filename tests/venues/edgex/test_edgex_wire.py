@@ -164,7 +164,7 @@ def test_words_that_name_nothing_blame_the_only_one_that_waits() -> None:
         ("INVALID_SIGNATURE", None, "authentication"),
         ("AUTH", "Invalid API Key", "authentication"),
         ("AUTH", "Invalid Timestamp", "authentication"),
-        ("TOO_MANY_REQUESTS", None, "limit"),
+        ("TOO_MANY_REQUESTS", None, "timeout"),
     ],
 )
 def test_codes_are_compared_by_their_ends(code: str, msg: str | None, kind: str) -> None:

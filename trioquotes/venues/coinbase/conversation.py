@@ -238,7 +238,7 @@ class Conversation:
             return ()
         if refusal.blamed:
             return refusal.blamed
-        if len(concerned) == 1 or refusal.kind == "authentication":
+        if len(concerned) == 1 or refusal.kind in {"authentication", "timeout"}:
             return concerned
         self._suspects.update(concerned)
         return ()

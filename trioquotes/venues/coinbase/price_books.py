@@ -58,7 +58,7 @@ class PriceBooks:
 
     def update(self, channel: WireChannel, message: L2Update, elements: int, out: Sink) -> None:
         """Changes of a book."""
-        if channel in self._waiting:
+        if self._waiting and channel in self._waiting:
             out.ignored(AWAITING_SNAPSHOT, elements)
         else:
             out.deliver(channel, message, elements=elements)

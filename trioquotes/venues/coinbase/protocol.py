@@ -78,6 +78,7 @@ class CoinbaseProtocol:
         self._gone: set[WireChannel] = set()  # withdrawn, and not asked for since
         self._schema: Mapping[str, tuple[str, ...]] = DOCUMENTED_SCHEMA
         self._vitals = Vitals()
+        self._read_at: Stamp | None = None
         self._handlers: dict[type, Callable[[Any, Stamp, Sink], None]] = {
             wire.Heartbeat: self._heartbeat,
             Status: self._status,
@@ -137,7 +138,9 @@ class CoinbaseProtocol:
 
     def receive(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
         """One frame: an object, or an array of ``level3``."""
-        self._vitals.heard(stamp.monotonic_s)
+        if stamp is not self._read_at:  # all frames of a socket read have the same
+            self._read_at = stamp
+            self._vitals.heard(stamp.monotonic_s)
         if frame[:1] == b"[":
             self._array(frame, stamp, out)
             return
@@ -168,7 +171,7 @@ class CoinbaseProtocol:
         """
         if self._talk.unconfirmed:
             self._confirmed(self._talk.confirm((channel,), out), stamp)
-        if channel in self._gone:
+        if self._gone and channel in self._gone:
             out.ignored(WITHDRAWN, elements)
             return False
         self._vitals.beat(channel.instrument, stamp.monotonic_s)

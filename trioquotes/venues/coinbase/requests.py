@@ -10,6 +10,7 @@ import attrs
 import msgspec
 
 from trioquotes._protocol.effects import RejectionKind, WireChannel
+from trioquotes._protocol.patience import asked_wait_s
 from trioquotes.venues.coinbase.messages import Error, Subscriptions
 
 __all__ = [
@@ -147,8 +148,11 @@ def read_refusal(error: Error, asks: Collection[WireChannel]) -> Refusal:
     if not blamed and words & {"channel", "channels"}:
         names = {canonical(word) for word in words}
         blamed = frozenset(channel for channel in asks if channel.name in names)
-    if _AUTHENTICATION.search(text):
-        kind: RejectionKind = "authentication"
+    kind: RejectionKind
+    if asked_wait_s(text) is not None:
+        kind = "timeout"
+    elif _AUTHENTICATION.search(text):
+        kind = "authentication"
     else:
         kind = "limit" if _LIMIT.search(text) else "refused"
     return Refusal(text, kind, blamed, unsigned=kind == "authentication" and "requir" in text.lower())

@@ -17,6 +17,7 @@ import msgspec
 
 from trioquotes._protocol.contract import LedgerView, Memory, Sink
 from trioquotes._protocol.effects import RejectionKind, Send, Stamp, WireChannel
+from trioquotes._protocol.patience import asked_wait_s
 from trioquotes.venues.darwinex import requests
 from trioquotes.venues.darwinex.messages import Error, ErrorCode, Pong, Subscribed
 from trioquotes.venues.darwinex.requests import (
@@ -252,6 +253,8 @@ class Conversation:
             kind: RejectionKind = "refused"
             if error.code == ErrorCode.MAX_PRODUCT_SUBSCRIPTIONS_REACHED:
                 kind = "limit"
+            elif asked_wait_s(text) is not None:
+                kind = "timeout"
             self._land(slot, out)
             for channel in sorted(flight.send.asks):
                 self._reject(channel, text, kind, out)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import attrs
 import msgspec
 
+from trioquotes._protocol.veil import Veil
+
 __all__ = ["Fault", "read_fault"]
 
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
@@ -47,7 +49,7 @@ def read_fault(status: int | None, body: bytes, *secrets: str) -> Fault:
     Args:
         status: of the HTTP answer.
         body: of the HTTP answer, in whatever form.
-        secrets: texts that must not show, should the venue repeat them.
+        secrets: texts that must not show, should the venue repeat them in whatever form.
     """
     try:
         answer = msgspec.json.decode(body, type=_Answer)
@@ -56,9 +58,9 @@ def read_fault(status: int | None, body: bytes, *secrets: str) -> Fault:
     inner = answer.fault or _Inner()
     code = None if inner.code is None else str(inner.code)
     parts = (code, inner.message, inner.description, answer.error, answer.error_description, answer.status)
-    text = " ".join(": ".join(part for part in parts if part).split())
-    for secret in secrets:
-        text = text.replace(secret, "***") if secret else text
+    veil = Veil()
+    veil.cover("own", *secrets)
+    text = veil.hide(" ".join(": ".join(part for part in parts if part).split()))
     # 9008xx is the gateway's family of throttling, as 9009xx is that of authentication.
     throttled = status == _TOO_MANY or "throttled" in text.lower() or (code or "").startswith("9008")
     server_side = status is not None and status >= _SERVER_ERRORS

@@ -14,6 +14,7 @@ import msgspec
 
 from trioquotes._protocol.codec import Counter
 from trioquotes._protocol.effects import HttpRequest, Reply
+from trioquotes._protocol.veil import Veil
 from trioquotes._protocol.verdict import retry_after_s
 from trioquotes.credentials import Secret
 from trioquotes.errors import AuthenticationFailed, ConnectFailed
@@ -119,14 +120,17 @@ class TokenFlow:
             ConnectFailed: it did neither that nor bring tokens: this may pass.
         """
         shown = f"darwinex, token endpoint: HTTP {reply.status}"
-        secrets = (refresh_token, self.consumer_key, self.consumer_secret)
-        fault = read_fault(reply.status, reply.body, *(secret.reveal() for secret in secrets))
+        secrets = [each.reveal() for each in (refresh_token, self.consumer_key, self.consumer_secret)]
+        fault = read_fault(reply.status, reply.body, *secrets)
         text = f"{shown}: {fault.text}" if fault.text else shown
         if reply.status in _REFUSALS and not fault.passing:
             raise AuthenticationFailed(text)
         if reply.status != _OK:
             after_s = retry_after_s(reply.headers)
-            raise ConnectFailed(text, status=reply.status, headers=reply.headers, retry_after_s=after_s)
+            veil = Veil()
+            veil.cover("own", *secrets)
+            headers = veil.hide_headers(reply.headers)
+            raise ConnectFailed(text, status=reply.status, headers=headers, retry_after_s=after_s)
         try:
             answer = msgspec.json.decode(reply.body, type=_Answer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

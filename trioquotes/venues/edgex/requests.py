@@ -11,6 +11,7 @@ import msgspec
 
 from trioquotes._protocol.codec import BadFrame, builtins
 from trioquotes._protocol.effects import RejectionKind, WireChannel
+from trioquotes._protocol.patience import asked_wait_s
 from trioquotes.venues.edgex.channels import channel_of, text_of
 from trioquotes.venues.edgex.messages import ErrorContent
 
@@ -23,7 +24,7 @@ _TRANSIENT: Final = ("GATEWAY_ERROR",)
 _AUTHENTICATION: Final = re.compile(
     r"authenticat|unauthor|signature|api.?key|passphrase|invalid.?timestamp|whitelist", re.IGNORECASE
 )
-_LIMIT: Final = re.compile(r"limit|too.?many|frequen", re.IGNORECASE)
+_LIMIT: Final = re.compile(r"limit|too.?many", re.IGNORECASE)
 
 
 def subscription(kind: Literal["subscribe", "unsubscribe"], channel: WireChannel) -> bytes:
@@ -114,7 +115,7 @@ def _request(text: str | None) -> dict[str, Any]:
 def _kind(error: ErrorContent) -> RejectionKind:
     """Codes come with and without a prefix, so they are compared by their ends."""
     words = f"{error.code} {error.msg or ''}"
-    if error.code.endswith(_TRANSIENT):
+    if error.code.endswith(_TRANSIENT) or asked_wait_s(words) is not None:
         return "timeout"
     if _AUTHENTICATION.search(words):
         return "authentication"

@@ -22,6 +22,7 @@ from trioquotes._protocol.effects import (
     Stamp,
     WireChannel,
 )
+from trioquotes._protocol.patience import asked_wait_s
 from trioquotes.venues.upbit.channels import MARKETS, book_of, depth_of, is_quiet
 from trioquotes.venues.upbit.messages import Error, Subscriptions
 from trioquotes.venues.upbit.requests import list_subscriptions, subscribe
@@ -218,6 +219,8 @@ class Conversation:
             for channel, _ in self._waiting():
                 out.rejected(channel, text, "authentication")
             return
+        if asked_wait_s(text) is not None:
+            return  # nobody is to blame: all of it is asked for again, later
         now_s = stamp.monotonic_s
         suspects = [channel for channel, asked_s in self._waiting() if now_s <= asked_s + ANSWER_WITHIN_S]
         if self._list_id is not None:

@@ -258,14 +258,14 @@ _SHORT_SUBSCRIPTIONS: Final[ExactReader[wire.Subscriptions]] = ExactReader(
 _MARKETS: Final[ExactReader[tuple[wire.Market, ...]]] = ExactReader(tuple[wire.Market, ...])
 
 
-def split(frame: bytes) -> list[bytes]:
-    """The objects of a list format's frame, each as its text.
+def split(frame: bytes) -> list[msgspec.Raw]:
+    """The objects of a list format's frame, each as its text, which is a view of the frame.
 
     Raises:
         BadFrame: it is no JSON array.
     """
     try:
-        return [bytes(item) for item in _OBJECTS.decode(frame)]
+        return _OBJECTS.decode(frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadFrame(explain(error, frame)) from error
 

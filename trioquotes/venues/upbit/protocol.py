@@ -42,6 +42,7 @@ from trioquotes.venues.upbit.channels import (
     channel_of,
     socket_of,
 )
+from trioquotes.venues.upbit.complaints import GIVEN_UP_AFTER, Complaints
 from trioquotes.venues.upbit.conversation import INVALID_AUTH, Conversation
 from trioquotes.venues.upbit.judge import Judge
 from trioquotes.venues.upbit.trades import SeenTrades
@@ -87,6 +88,7 @@ class UpbitProtocol:
         self._books = Judge(self._talk, memory)
         self._vitals = Vitals()
         self._markets_at_s = math.inf
+        self._complaints: Complaints | None = None  # of the list that is being read
         self._resumed: set[WireChannel] = set()  # trades of which a snapshot came on this connection
         self._handlers: dict[type[Any], Callable[[Any, Stamp, Sink], None]] = {
             wire.Ticker: self._plain,
@@ -142,10 +144,23 @@ class UpbitProtocol:
         except BadFrame as bad:
             self._bad(frame, bad.reason, None, out)
             return
-        for text in objects:
-            self._object(text, frame, stamp, out)
         if not objects:
             out.ignored("empty")
+        self._complaints = complaints = Complaints(frame)
+        for number, text in enumerate(objects):
+            if complaints.found >= GIVEN_UP_AFTER:
+                complaints.tell(out)
+                self._give_up(frame, len(objects) - number, out)
+                break
+            self._object(bytes(text), frame, stamp, out)
+        complaints.tell(out)
+        self._complaints = None
+
+    def _give_up(self, frame: bytes, left: int, out: Sink) -> None:
+        """So much of a frame cannot be read that the rest is not looked at."""
+        reason = f"{GIVEN_UP_AFTER} objects of this frame cannot be read: the {left} behind them were not looked at"
+        out.malformed(frame, reason, elements=left)
+        self._break_books(None, out)
 
     def _object(self, text: bytes, frame: bytes, stamp: Stamp, out: Sink) -> None:
         reader = formats.reader_of(text)
@@ -157,6 +172,8 @@ class UpbitProtocol:
         except BadFrame as bad:
             self._bad(frame, bad.reason, text, out)
             return
+        if self._complaints is not None:
+            self._complaints.tell(out)  # what is lost is said before what comes after it
         self._handlers[type(message)](message, stamp, out)
 
     def _channel(self, kind: str, code: str) -> WireChannel:
@@ -229,12 +246,17 @@ class UpbitProtocol:
                 return
             reader = formats.reader_of_kind(fields)
             if reader is None:
-                out.unknown(kind, frame)
+                if self._complaints is None:
+                    out.unknown(kind, frame)
+                else:
+                    self._complaints.unknown(kind, out)
                 return
             message = reader.read(text)
         except BadFrame as bad:
             self._bad(frame, bad.reason, text, out)
             return
+        if self._complaints is not None:
+            self._complaints.tell(out)
         self._handlers[type(message)](message, stamp, out)
 
     def _untyped(self, text: bytes, fields: Mapping[str, Any], stamp: Stamp, out: Sink) -> None:
@@ -257,7 +279,14 @@ class UpbitProtocol:
     def _bad(self, frame: bytes, reason: str, text: bytes | None, out: Sink) -> None:
         """Say what is wrong, and break the books that it may have been a part of."""
         channel = None if text is None else self._channel_of(text)
-        out.malformed(frame, reason, channel=channel)
+        if self._complaints is None:
+            out.malformed(frame, reason, channel=channel)
+        else:
+            self._complaints.malformed(reason, channel, out)
+        self._break_books(channel, out)
+
+    def _break_books(self, channel: WireChannel | None, out: Sink) -> None:
+        """Break the book of the channel, or all where nobody knows which it was."""
         if channel is None:
             broken = [book for book in self._routes.values() if book.name == "orderbook"]
         else:

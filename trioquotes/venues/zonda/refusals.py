@@ -10,13 +10,13 @@ import attrs
 
 from trioquotes._protocol.codec import BadFrame, builtins
 from trioquotes._protocol.effects import RejectionKind
+from trioquotes._protocol.patience import asked_wait_s
 
 __all__ = ["Refusal", "read_refusal"]
 
 _AUTHENTICATION = re.compile(
     r"authenticat|signature|PERMISSIONS_NOT_SUFFICIENT|INVALID_HASH_SIGNATURE", re.IGNORECASE
 )
-_LIMIT = re.compile(r"ACTION_LIMIT_EXCEEDED|too many requests|rate limit", re.IGNORECASE)
 _PASSING = re.compile(r"\b(?:RESPONSE_)?TIMEOUT\b|UNDER_MAINTENANCE", re.IGNORECASE)
 """*Source:* Zonda API, REST, "Error codes"."""
 
@@ -57,8 +57,10 @@ def read_refusal(frame: bytes, fallback: str, *, status: int = 200) -> Refusal:
     except BadFrame:
         words = []
     said = "; ".join(words) or fallback
+    if status == _TOO_MANY:
+        said = f"{status}: {said}"
     text = " ".join(said.split())[:_LONGEST]
-    limited = status == _TOO_MANY or _LIMIT.search(said) is not None
+    limited = asked_wait_s(said) is not None
     if limited or status >= _SERVER_SIDE or _PASSING.search(said):
         return Refusal(text, "timeout", limited)
     return Refusal(text, "authentication" if _AUTHENTICATION.search(said) else "refused")

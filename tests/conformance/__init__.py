@@ -1,0 +1,1 @@
+"""Our transports under the Autobahn test suite: ``python -m tests.conformance``."""
