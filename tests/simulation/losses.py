@@ -73,7 +73,7 @@ def judge_delivery(delivery: Delivery, items: Sequence[Item], tally: Tally, *, d
     judgement = _Judgement(delivery, items, tally)
     for entry in delivery.entries:
         if isinstance(entry, tq.Notice):
-            judgement.said.append(entry)
+            judgement.notice(entry)
         else:
             judgement.event(*entry)
     if drained:
@@ -81,20 +81,18 @@ def judge_delivery(delivery: Delivery, items: Sequence[Item], tally: Tally, *, d
 
 
 class _Judgement:
-    """One delivery, event by event.
-
-    Attributes:
-        said: the notices since the last event.
-    """
+    """One delivery, event by event."""
 
     def __init__(self, delivery: Delivery, items: Sequence[Item], tally: Tally) -> None:
-        self.said: list[tq.Notice] = []
+        self._said: list[tq.Notice] = []  # since the last event
+        self._called_wrong = 0  # frames, that no missing event was put down to yet
         self._delivery = delivery
         self._tally = tally
         self._seen: Counter[Hashable] = Counter()
         self._last = -1
         self._last_of: dict[object, int] = {}
         flow = delivery.flow
+        self._spoilt = {item.key for item in items if item.spoilt == "something"}
         ordered = sorted(items, key=_number) if flow.numbered else items
         self._ranks: dict[Hashable, list[int]] = {}
         self._whole: Counter[Hashable] = Counter()
@@ -113,6 +111,11 @@ class _Judgement:
         self._told_apart = len(self._ranks) == len(ordered)
         self._came = [rank for rank, item in enumerate(ordered) if item.spoilt != "nothing"]
 
+    def notice(self, notice: tq.Notice) -> None:
+        """Something was said."""
+        self._said.append(notice)
+        self._called_wrong += isinstance(notice, tq.Malformed | tq.Unknown) * notice.count
+
     def event(self, strand: object, key: Hashable) -> None:
         """An event was handed over."""
         name, tally, seen = self._delivery.name, self._tally, self._seen
@@ -130,7 +133,7 @@ class _Judgement:
         tally.check("order kept", rank >= 0, lambda: f"{name}: {key!r:.200} after a later one")
         self._judge_missed(self._missed_until(rank), rank, before=key)
         self._last = self._last_of[strand] = rank
-        self.said = []
+        self._said = []
 
     def end(self) -> None:
         """All is quiet, and nothing is on its way."""
@@ -139,7 +142,7 @@ class _Judgement:
     def _may_come(self, key: Hashable) -> int:
         """How often it may have come so far."""
         flow = self._delivery.flow
-        if flow.restated and any(isinstance(notice, tq.Gap) for notice in self.said):
+        if flow.restated and any(isinstance(notice, tq.Gap) for notice in self._said):
             return self._seen[key]
         return flow.times * (max(self._whole[key], 1) if flow.repeats else 1)
 
@@ -148,19 +151,26 @@ class _Judgement:
         missed: list[Hashable] = []
         while self._owed and self._owed[0][0] < rank:
             _, key = self._owed.popleft()
-            if not self._seen[key]:
+            if not self._seen[key] and not self._was_called_wrong(key):
                 missed.append(key)
         return missed
+
+    def _was_called_wrong(self, key: Hashable) -> bool:
+        """Whether it is one that came spoilt: that was said when it came, which need not be where it belonged."""
+        if key not in self._spoilt or not self._called_wrong or not self._delivery.flow.numbered:
+            return False
+        self._called_wrong -= 1
+        return True
 
     def _judge_missed(self, missed: Sequence[Hashable], rank: int, before: Hashable) -> None:
         if not self._delivery.exact:
             return
         name = self._delivery.name
-        told = [notice for notice in self.said if isinstance(notice, SAYS_LOSS)]
+        told = [notice for notice in self._said if isinstance(notice, SAYS_LOSS)]
         self._tally.check(
             "no silent loss", bool(told) or not missed,
             lambda: f"{name}: before {before!r:.120} {len(missed)} are missing, such as {missed[0]!r:.200}; said was only"
-            f" {[type(one).__name__ for one in self.said]}",
+            f" {[type(one).__name__ for one in self._said]}",
         )  # fmt: skip
         lags = [notice.dropped for notice in told if isinstance(notice, tq.Lagged)]
         if lags and len(lags) == len(told) and not self._delivery.flow.partial:

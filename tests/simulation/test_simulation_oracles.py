@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 import trioquotes as tq
 from tests.simulation.exactness import inexact
-from tests.simulation.flows import Flow, Item, by_number
-from tests.simulation.limits import Limit, crowded, inexcusable
+from tests.simulation.flows import Flow, Item, by_number, items_of
+from tests.simulation.limits import Limit, crowded, impatient, inexcusable, waits_of
 from tests.simulation.losses import Delivery, judge_delivery
 from tests.simulation.promises import Broken, Tally
-from trioquotes.simulator.records import Breach, ConnectSeen, Records
+from trioquotes.simulator.faults import RefuseHandshake
+from trioquotes.simulator.records import Breach, ConnectSeen, FrameSent, Records
 from trioquotes.testing import ChopLink, DelayLink, StallLink
 
 FLOW = Flow(kinds=(), read=lambda _fields, _raw: (), key=by_number("trade_id"), counted=True, numbered=True)
@@ -35,9 +37,15 @@ def lagged(dropped: int) -> tq.Lagged:
     return tq.Lagged(venue="v", received_ns=0, dropped=dropped)
 
 
-def judged(*events: tq.Event) -> Tally:
-    items = [Item(float(number), number, False, "", 1) for number in range(1, 11)]
-    delivery = Delivery("trades", FLOW, True, 0.0, 100.0)
+ITEMS = [Item(float(number), number, False, "", 1) for number in range(1, 11)]
+
+
+def judged(
+    *events: tq.Event, items: list[Item] = ITEMS, strand: Callable[[tq.Event], object] | None = None
+) -> Tally:
+    delivery = Delivery("trades", FLOW, strand is None, 0.0, 100.0)
+    if strand is not None:
+        delivery.strand = strand
     for event in events:
         delivery.take(event)
     tally = Tally()
@@ -89,3 +97,53 @@ def test_what_is_wrong_with_a_delivery_is_said(events: list[tq.Event], promise: 
     with pytest.raises(Broken) as caught:
         judged(*events)
     assert caught.value.promise == promise
+
+
+def test_what_came_spoilt_out_of_its_place_is_told_by_the_word_for_it_and_by_nothing_else() -> None:
+    items = [item._replace(spoilt="something") if item.key == 5 else item for item in ITEMS]
+    wrong = tq.Malformed(venue="v", received_ns=0, reason="half", frame=b"{")
+    others = [trade(number) for number in range(1, 11) if number != 5]
+    assert judged(wrong, *others, items=items).checked["no silent loss"]
+    for events, sent in ((others, items), ([wrong, *others], ITEMS)):
+        with pytest.raises(Broken, match="no silent loss"):
+            judged(*events, items=sent)
+
+
+def test_where_newer_events_take_the_place_of_older_ones_order_is_kept_for_each_key_alone() -> None:
+    odd_or_even = [trade(number) for number in (4, 1, 6, 3)]
+    assert (
+        judged(*odd_or_even, strand=lambda event: int(getattr(event, "trade_id", 0)) % 2).checked[
+            "order kept"
+        ]
+        == 4
+    )
+    with pytest.raises(Broken, match="order kept"):
+        judged(*odd_or_even, strand=lambda _event: None)
+
+
+def test_what_went_over_a_line_that_had_a_follower_is_not_owed() -> None:
+    flow = Flow(
+        kinds=("t",), read=lambda fields, _raw: [(fields, False)], key=by_number("trade_id"), numbered=True
+    )
+    records = connects(0.0, 5.0)
+    sent = ((1.0, 1, 1), (5.5, 1, 2), (5.5, 2, 3), (6.0, 1, 3), (6.5, 1, 4))
+    records.frames += [FrameSent(time_s, line, "t", str(number)) for time_s, line, number in sent]
+    found = [(item.key, item.connection, item.abandoned) for item in items_of(flow, records)]
+    assert found == [(1, 1, False), (2, 1, True), (3, 2, False), (4, 1, True)]
+
+
+def test_an_attempt_before_its_time_is_seen_and_one_that_was_told_nothing_is_not() -> None:
+    records = Records()
+    records.connects += [
+        ConnectSeen(time_s, number, "me", "/", outcome)
+        for number, (time_s, outcome) in enumerate(
+            [(0.0, "RefuseHandshake"), (2.0, "RefuseHandshake"), (4.0, "open")], 1
+        )
+    ]
+    script = (
+        RefuseHandshake(connection=1, status=503, headers=(("Retry-After", "3"),)),
+        RefuseHandshake(connection=2),
+    )
+    assert waits_of(script) == {1: 3.0}
+    assert len(impatient(waits_of(script), 0.0, 9.0, records)) == 1
+    assert not impatient(waits_of((*script, StallLink())), 0.0, 9.0, records)
