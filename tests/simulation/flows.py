@@ -90,8 +90,13 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
         text = sent.frame if isinstance(sent.frame, str) else sent.frame.decode(errors="surrogateescape")
         known = meant.get((sent.connection, sent.kind, text))
         frame, spoilt = (known.popleft(), "something") if known else (sent.frame, "")
-        for key, history in _read(flow, frame):
+        meant_keys = _read(flow, frame)
+        for key, history in meant_keys:
             found.append((sent.time_s, 1, Item(sent.time_s, key, history, spoilt, sent.connection)))
+        if spoilt:  # altered in a part, it may say something all the same, which nobody owes
+            for key, _ in _read(flow, sent.frame):
+                if all(key != one for one, _ in meant_keys):
+                    found.append((sent.time_s, 1, Item(sent.time_s, key, True, "", sent.connection)))
     found.sort(key=lambda entry: entry[:2])
     items = _abandoned([item for _, _, item in found], records)
     return items if flow.numbered else _between(items)
