@@ -1,4 +1,3 @@
-# ruff: noqa: INP001
 """Our order book beside ``sortedcontainers`` and the ``order_book`` package, in one run.
 
 Every contender takes the same updates of the same book in rounds that follow each other, so that a busy
