@@ -218,11 +218,13 @@ class Run:
         return live.well
 
     def _slept_s(self, since_s: float, until_s: float) -> float:
-        """How long the machine was asleep meanwhile."""
+        """How long the machine was asleep meanwhile, at most."""
+        sleeps = [fault for fault in self._script if isinstance(fault, SuspendMachine)]
+        if len(sleeps) > 1:  # one puts off the others
+            return sum(fault.for_s for fault in sleeps)
         return sum(
-            fault.for_s for fault in self._script
-            if isinstance(fault, SuspendMachine) and since_s <= fault.at_s + fault.for_s and fault.at_s <= until_s
-        )  # fmt: skip
+            fault.for_s for fault in sleeps if since_s <= fault.at_s + fault.for_s and fault.at_s <= until_s
+        )
 
     # Judgements -------------------------------------------------------------------------------------
 
