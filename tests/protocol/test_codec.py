@@ -236,6 +236,45 @@ def test_no_suspicion_means_that_every_literal_is_sane(number: int | Decimal) ->
         assert abs(Decimal(number).adjusted()) <= MAX_ADJUSTED or suspicious(frame.encode(), literals=True)
 
 
+def outcome(reader: Reader[Any], frame: bytes) -> object:
+    try:
+        return reader.read(frame)
+    except BadFrame as bad:
+        return bad.reason
+
+
+PLAIN = st.from_regex(r"[0-9]{1,70}(\.[0-9]{0,70})?", fullmatch=True)
+TEXTS = st.one_of(PLAIN, PLAIN, NUMERIC, odd_numbers())
+FORMS = (
+    '{{"type":"row","price":"{}"}}', '{{"type":"row","price":{}}}', '{{"type":"row","levels":[["{}","1"],["2","{}"]]}}',
+    '{{"type":"row","by_name":{{"e":"{}"}}}}', '{{"type":"other","x":"{}"}}', '{{"type":"row","more":{},"price":"{}"}}',
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(FORMS), TEXTS, TEXTS), min_size=2, max_size=8))
+@example([(FORMS[0], "1.5", ""), (FORMS[0], "1e5", ""), (FORMS[0], "NaN", ""), (FORMS[0], "1" * 66, "")])
+@example([(FORMS[1], "15", ""), (FORMS[1], "1e65", ""), (FORMS[1], "1" * 66, "")])
+@example([(FORMS[5], "1", "1"), (FORMS[5], "true", "1"), (FORMS[5], "1", "e"), (FORMS[5], "1e99", "1")])
+def test_what_a_reader_has_read_before_changes_nothing_in_what_it_lets_pass(
+    read: list[tuple[str, str, str]],
+) -> None:
+    experienced: Reader[Any] = Reader(Row | Other, literals=True)
+    for form, one, two in read:
+        frame = form.format(one, two).encode()
+        assert outcome(experienced, frame) == outcome(Reader(Row | Other, literals=True), frame)
+
+
+def test_what_a_reader_remembers_is_bounded() -> None:
+    reader: Reader[Any] = Reader(Other)
+    for number in range(3000):
+        key = f"{number:b}".replace("0", "in").replace("1", "ie")
+        reader.read(json.dumps({"type": "other", key: 1}).encode())
+    reader.read(json.dumps({"type": "other", "ie" * 300: 1}).encode())
+    kept = reader._shapes
+    assert 0 < len(kept) <= 1024
+    assert max(map(len, kept)) <= 512
+
+
 @pytest.mark.parametrize(
     "frame",
     [

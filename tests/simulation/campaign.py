@@ -17,8 +17,9 @@ from typing import NamedTuple
 import attrs
 
 import trioquotes
+from tests.simulation.place import Place
 from tests.simulation.places import PLACES
-from tests.simulation.plans import Script, draw_plan, draw_script
+from tests.simulation.plans import Plan, Script, draw_plan, draw_script
 from tests.simulation.program import Outcome, run_seed
 from tests.simulation.promises import PROMISES
 from trioquotes.testing import script_from_json, script_to_json
@@ -30,28 +31,33 @@ PROGRESS_EVERY_S = 30.0
 
 
 class Case(NamedTuple):
-    """One run: which venue, and which seed."""
+    """One run: which venue, which seed, and whether it is to be one of the long runs in any case."""
 
     venue: str
     seed: int
+    long: bool = False
 
     @property
     def command(self) -> str:
         """What repeats it."""
-        return f"python -m tests.simulation --venue {self.venue} --seed {self.seed}"
+        return f"python -m tests.simulation --venue {self.venue} --seed {self.seed}" + " --long" * self.long
+
+    def draw(self) -> tuple[Place, Plan, Script]:
+        """What happens in it."""
+        place = PLACES[self.venue]
+        plan = draw_plan(place, self.seed, long=self.long)
+        return place, plan, draw_script(place, plan, self.seed)
 
 
 def run_case(case: Case, script: Script | None = None) -> Outcome:
     """Run one case, with its own script or with a part of it."""
-    place = PLACES[case.venue]
-    plan = draw_plan(place, case.seed)
-    return run_seed(place, plan, draw_script(place, plan, case.seed) if script is None else script, case.seed)
+    place, plan, own = case.draw()
+    return run_seed(place, plan, own if script is None else script, case.seed)
 
 
 def shrink(case: Case, failure: str) -> Script:
     """The script with everything left out that the failure does not need."""
-    place = PLACES[case.venue]
-    script = draw_script(place, draw_plan(place, case.seed), case.seed)
+    _, _, script = case.draw()
     kind = failure.partition(":")[0]
     size = max(len(script) // 2, 1)
     while size:
@@ -158,6 +164,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="after which it ends, and reports"
     )
+    parser.add_argument("--long", action="store_true", help="make all runs long ones")
     parser.add_argument("--no-shrink", action="store_true")
     parser.add_argument("--stop", action="store_true", help="at the first that fails, and say no more")
     parser.add_argument("--source", type=Path, help="the folder that the package must have been loaded from")
@@ -166,8 +173,12 @@ def main(arguments: Iterable[str] | None = None) -> int:
         parser.error(f"this would try {trioquotes.__file__}")
     venues = given.venue or sorted(PLACES)
     if given.seed is not None:
-        return max(_replay(Case(venue, given.seed), given.script) for venue in venues)
-    cases = [Case(venue, seed) for seed in range(given.first, given.first + given.seeds) for venue in venues]
+        return max(_replay(Case(venue, given.seed, given.long), given.script) for venue in venues)
+    cases = [
+        Case(venue, seed, given.long)
+        for seed in range(given.first, given.first + given.seeds)
+        for venue in venues
+    ]
     report, started_s = Report(), time.monotonic()
     said_s = started_s
     for case, outcome in run_cases(cases, given.workers):
@@ -191,9 +202,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
 
 
 def _replay(case: Case, text: str | None) -> int:
-    place = PLACES[case.venue]
-    plan = draw_plan(place, case.seed)
-    script = draw_script(place, plan, case.seed) if text is None else script_from_json(text)
+    _, plan, script = case.draw()
+    if text is not None:
+        script = script_from_json(text)
     print(plan)
     print(*script, sep="\n")
     started_s = time.perf_counter()

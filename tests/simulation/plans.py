@@ -111,15 +111,21 @@ class Plan:
     options: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def draw_plan(place: Place, seed: int) -> Plan:
-    """What the seed says about a run at this venue."""
+def draw_plan(place: Place, seed: int, *, long: bool = False) -> Plan:
+    """What the seed says about a run at this venue.
+
+    Args:
+        place: the venue.
+        seed: decides everything.
+        long: whether it is to be one of the long runs in any case.
+    """
     chance = random.Random(f"plan/{place.name}/{seed}")  # noqa: S311  # decides a simulation, keeps no secret
     keyed = place.always or chance.random() < 0.4
     menu = place.choices(keyed)
     merged = tuple(sorted(chance.sample(range(len(menu)), chance.choice([0, 1, 1, 2, 3]))))
     told_apart = {(type(menu[n].topic), menu[n].topic.subject): n for n in merged if _has_events(menu[n])}
     merged = tuple(told_apart.values())
-    small = chance.random() < SMALL
+    small = chance.random() < SMALL and not long
     storm_s = (
         chance.uniform(2.0, 10.0)
         if small

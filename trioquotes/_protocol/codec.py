@@ -107,6 +107,7 @@ _BACKSLASH = 92
 # has a character that is not among these.
 _ORDINARY = bytes(sorted(set(b"0123456789.+-:/abcdfghjklmopqrstuvwxyzABCDFGHJKLMOPQRSTUVWXYZ")))
 _SHAPES_KEPT = 1024
+_SHAPE_BYTES = 512  # of a longer one the second look costs less than to keep it
 
 
 def suspicious(frame: bytes, *, literals: bool = False) -> bool:
@@ -172,9 +173,10 @@ class Reader(Generic[T]):
         if suspicious(frame, literals=self._literals):
             check_numbers(value, builtins(frame))
             return
-        if len(self._shapes) >= _SHAPES_KEPT:
-            self._shapes.clear()
-        self._shapes.add(shape)
+        if len(shape) <= _SHAPE_BYTES:
+            if len(self._shapes) >= _SHAPES_KEPT:
+                self._shapes.clear()
+            self._shapes.add(shape)
 
 
 def builtins(frame: bytes) -> Any:
