@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -227,10 +228,79 @@ def bench_books(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """The fastest way to get messages, side by side; the table goes into docs/. Takes ``--quick``, ``--check``, ``--help``."""
+    session.install(*PROJECT["project"]["dependencies"])
+    pip = ("python", "-m", "pip")
+    for need in _group("bench-feeds"):  # one at a time: who cannot be had is named by the benchmark
+        session.run(*pip, "install", "--quiet", need, success_codes=[0, 1])
+    home = _empty("cryptofeed")  # it wants an aiohttp that is years old
+    session.run("python", "-m", "venv", "--without-pip", str(home))
+    python = str(home / ("Scripts" if os.name == "nt" else "bin") / "python")
+    needs = _group("bench-cryptofeed")
+    session.run(*pip, "--python", python, "install", "--quiet", *needs, success_codes=[0, 1])
+    session.run(
+        "python", "-m", "benchmarks.feeds", "--home", f"cryptofeed={python}", *(session.posargs or ["--write"])
+    )  # fmt: skip
+
+
+@nox.session
+def bench_scaling(session: nox.Session) -> None:
+    """Cost a message against instruments, channels and sessions; the table goes into docs/. Takes ``--quick``, ``--help``."""
+    session.install(*PROJECT["project"]["dependencies"])
+    session.run("python", "-m", "benchmarks.scaling", *(session.posargs or ["--write"]))
+
+
+@nox.session
 def simulate(session: nox.Session) -> None:
     """Every promise against sessions that things go wrong with. Takes ``--seeds 20000 --venue upbit`` and the like."""
     session.install(*PROJECT["project"]["dependencies"], *_group("test"))
     session.run("python", "-m", "tests.simulation", *(session.posargs or ["--seeds", "200"]))
+
+
+PYTHON2 = "TRIOQUOTES_PYTHON2"
+"""Environment variable: a Python 2.7, CPython or PyPy, for the Autobahn suite; without it one is looked for."""
+
+
+def _python2(session: nox.Session) -> str | None:
+    """A Python 2.7 that runs: the given one, or one on the path or kept by pyenv."""
+    if given := os.environ.get(PYTHON2):
+        if not _runs_as_2_7(given):
+            session.error(f"{PYTHON2} names {given}, which is no Python 2.7 that runs")
+        return given
+    kept = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    known = (shutil.which(name) for name in ("python2.7", "pypy2.7", "pypy", "python2"))
+    found = [*filter(None, known), *map(str, sorted(kept.glob("*2.7*/bin/python")))]
+    return next(filter(_runs_as_2_7, found), None)
+
+
+def _runs_as_2_7(python: str) -> bool:
+    """Whether it does: pyenv's shims look like an interpreter and may be none."""
+    ask = (python, "-c", "import sys; sys.exit(sys.version_info[:2] != (2, 7))")
+    try:
+        return not subprocess.run(ask, capture_output=True, check=False).returncode  # noqa: S603  # the user's own
+    except OSError:
+        return False
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """The Autobahn suite's client cases against every transport, a minute. Takes ``--cases 1-5 --transport tap``."""
+    python2 = _python2(session)
+    if python2 is None:
+        needs = f"the Autobahn suite needs a Python 2.7 and none is here; {PYTHON2} may name one"
+        session.skip(f"NOTHING WAS TESTED: {needs}")
+    # The last virtualenv that makes environments for 2.7, with the last pip that runs there.
+    session.install(*PROJECT["project"]["dependencies"], "virtualenv<20.22")
+    suite = _empty("autobahn")
+    session.run("virtualenv", "--quiet", "--no-periodic-update", "--python", python2, str(suite))
+    python = str(suite / ("Scripts" if os.name == "nt" else "bin") / "python")
+    pip = (python, "-m", "pip", "install", "--quiet", "--no-deps")
+    session.run(*pip, "-r", "tests/conformance/suite.txt", external=True, silent=True)
+    # Compiled, and four times as fast with large messages; where it cannot be built the suite does without.
+    session.run(*pip, "wsaccel==0.6.2", external=True, silent=True, success_codes=[0, 1])
+    where = ("--python2", python, "--reports", str(_empty("conformance")))
+    session.run("python", "-m", "tests.conformance", *where, *session.posargs)
 
 
 @nox.session
@@ -238,6 +308,13 @@ def soak(session: nox.Session) -> None:
     """Half an hour of real sessions over TLS to all venues, with faults. Takes ``--minutes N --seed N --json FILE``."""
     session.install(*PROJECT["project"]["dependencies"], *_group("test"))
     session.run("python", "-m", "tests.long.soak", "--faults", *session.posargs)
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """Heartbeats in time for ten minutes while every core is busy. Takes ``--minutes N --spinners N --json FILE``."""
+    session.install(*PROJECT["project"]["dependencies"], *_group("test"))
+    session.run("python", "-m", "tests.long.load", *session.posargs)
 
 
 @nox.session

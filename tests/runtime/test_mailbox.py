@@ -281,10 +281,17 @@ async def test_cancelling_a_receive_loses_nothing(autojump_clock: trio.testing.M
                 assert ["Trade"] == [type(await channel.receive()).__name__]
 
 
-async def test_a_busy_reader_lets_others_run(autojump_clock: trio.testing.MockClock) -> None:
-    mailbox, subscription = opened(buffer=1000)
+@pytest.mark.parametrize(
+    ("items", "pause_s", "least", "most"),
+    [(300, 0.0, 0, 1), (3000, 0.0, 2, 4), (300, 0.0001, 3, 5)],
+    ids=["fewer than a turn holds", "more", "slow code between them"],
+)
+async def test_a_busy_reader_lets_others_run(
+    mock_clock: trio.testing.MockClock, items: int, pause_s: float, least: int, most: int
+) -> None:
+    mailbox, subscription = opened(buffer=10_000)
     channel: Channel[tq.Event] = Channel(mailbox, subscription, lambda _: None)
-    for number in range(300):
+    for number in range(items):
         subscription.push(trade(number), 10)
     turns = 0
 
@@ -296,10 +303,15 @@ async def test_a_busy_reader_lets_others_run(autojump_clock: trio.testing.MockCl
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(other)
-        for _ in range(300):
+        await trio.lowlevel.checkpoint()
+        turns = 0
+        await channel.receive()
+        for _ in range(items - 1):
             await channel.receive()
+            mock_clock.jump(pause_s)
+        seen = turns
         nursery.cancel_scope.cancel()
-    assert turns >= 2
+    assert least <= seen <= most
 
 
 async def test_receive_many_takes_all_that_is_there(autojump_clock: trio.testing.MockClock) -> None:

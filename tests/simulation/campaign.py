@@ -31,22 +31,22 @@ PROGRESS_EVERY_S = 30.0
 
 
 class Case(NamedTuple):
-    """One run: which venue, which seed, and whether it is to be one of the long runs in any case."""
+    """One run: which venue, which seed, and whether it is to be a hard one in any case."""
 
     venue: str
     seed: int
-    long: bool = False
+    hard: bool = False
 
     @property
     def command(self) -> str:
         """What repeats it."""
-        return f"python -m tests.simulation --venue {self.venue} --seed {self.seed}" + " --long" * self.long
+        return f"python -m tests.simulation --venue {self.venue} --seed {self.seed}" + " --hard" * self.hard
 
     def draw(self) -> tuple[Place, Plan, Script]:
         """What happens in it."""
         place = PLACES[self.venue]
-        plan = draw_plan(place, self.seed, long=self.long)
-        return place, plan, draw_script(place, plan, self.seed)
+        plan = draw_plan(place, self.seed, hard=self.hard)
+        return place, plan, draw_script(place, plan, self.seed, hard=self.hard)
 
 
 def run_case(case: Case, script: Script | None = None) -> Outcome:
@@ -164,7 +164,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="after which it ends, and reports"
     )
-    parser.add_argument("--long", action="store_true", help="make all runs long ones")
+    parser.add_argument(
+        "--hard", action="store_true", help="make all runs long ones, with many readers and faults"
+    )
     parser.add_argument("--no-shrink", action="store_true")
     parser.add_argument("--stop", action="store_true", help="at the first that fails, and say no more")
     parser.add_argument("--source", type=Path, help="the folder that the package must have been loaded from")
@@ -173,9 +175,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
         parser.error(f"this would try {trioquotes.__file__}")
     venues = given.venue or sorted(PLACES)
     if given.seed is not None:
-        return max(_replay(Case(venue, given.seed, given.long), given.script) for venue in venues)
+        return max(_replay(Case(venue, given.seed, given.hard), given.script) for venue in venues)
     cases = [
-        Case(venue, seed, given.long)
+        Case(venue, seed, given.hard)
         for seed in range(given.first, given.first + given.seeds)
         for venue in venues
     ]

@@ -207,7 +207,9 @@ class Consumer:
     async def _read_channel(
         self, channel: tq.Channel[Any], choice: Choice, reader: Reader, add: Callable[[list[Watched]], None]
     ) -> None:
-        prompt = reader.manner in {"fast", "batches", "cancelled"} and reader.buffer >= 1000
+        # A kept book that overflowed is caught up: it ends right however little may wait.
+        kept = choice.book is not None and reader.overflow == "drop_oldest"
+        prompt = reader.manner in {"fast", "batches", "cancelled"} and (kept or reader.buffer >= 1000)
         watched = self._watch(
             choice, f"{reader.manner} {reader.overflow}", exact=reader.overflow != "latest", prompt=prompt
         )

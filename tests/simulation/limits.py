@@ -97,9 +97,13 @@ def inexcusable(limits: Iterable[Limit], records: Records, script: Sequence[obje
 
 
 def waits_of(script: Sequence[object]) -> dict[int, float]:
-    """How long a refused client was asked to stay away, by the ordinal of its attempt; empty if it may not have heard."""
-    if any(isinstance(fault, (*UNHEARD, CutLink)) for fault in script):
-        return {}
+    """How long a refused client was asked to stay away, by the ordinal of its attempt, where it must have heard that."""
+    deaf = {
+        fault.link
+        for fault in script
+        if isinstance(fault, (StallLink, SilenceLink, DelayLink, ChopLink, CutLink))
+    }
+    asleep = any(isinstance(fault, SuspendMachine) for fault in script)
     refusals: dict[int, RefuseHandshake] = {}
     for fault in script:
         if isinstance(fault, RefuseHandshake) and fault.connection is not None:
@@ -108,7 +112,9 @@ def waits_of(script: Sequence[object]) -> dict[int, float]:
         attempt: float(value)
         for attempt, fault in refusals.items()
         for name, value in fault.headers
-        if name == "Retry-After"
+        if name == "Retry-After" and not asleep
+        # An attempt's link has its number, or a greater one where there were requests over HTTP before.
+        if None not in deaf and deaf.isdisjoint(range(attempt, attempt + 3))
     }
 
 

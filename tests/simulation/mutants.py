@@ -73,7 +73,7 @@ def try_mutation(mutation: Mutation, seeds: int, workers: int) -> Verdict:
         share = -(-seeds // len(mutation.venues))
         command = [
             sys.executable, "-m", "tests.simulation", *venues, "--seeds", str(share), "--workers", str(workers),
-            "--long", "--stop", "--source", str(folder),
+            "--hard", "--stop", "--source", str(folder),
         ]  # fmt: skip
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
@@ -81,7 +81,7 @@ def try_mutation(mutation: Mutation, seeds: int, workers: int) -> Verdict:
     found = re.search(r"^caught after (\d+) seeds by (\w+) (\d+): (.*)$", done.stdout, re.MULTILINE)
     if found is None:
         return Verdict(mutation, "", seeds, took_s, (done.stdout + done.stderr)[-1500:])
-    if (outcome := run_case(Case(found[2], int(found[3]), long=True))).failure:
+    if (outcome := run_case(Case(found[2], int(found[3]), hard=True))).failure:
         return Verdict(
             mutation, "", int(found[1]), took_s, f"fails without it as well: {outcome.failure[:1000]}"
         )

@@ -111,13 +111,13 @@ class Plan:
     options: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def draw_plan(place: Place, seed: int, *, long: bool = False) -> Plan:
+def draw_plan(place: Place, seed: int, *, hard: bool = False) -> Plan:
     """What the seed says about a run at this venue.
 
     Args:
         place: the venue.
         seed: decides everything.
-        long: whether it is to be one of the long runs in any case.
+        hard: whether it is to be a long run with many readers in any case.
     """
     chance = random.Random(f"plan/{place.name}/{seed}")  # noqa: S311  # decides a simulation, keeps no secret
     keyed = place.always or chance.random() < 0.4
@@ -125,16 +125,14 @@ def draw_plan(place: Place, seed: int, *, long: bool = False) -> Plan:
     merged = tuple(sorted(chance.sample(range(len(menu)), chance.choice([0, 1, 1, 2, 3]))))
     told_apart = {(type(menu[n].topic), menu[n].topic.subject): n for n in merged if _has_events(menu[n])}
     merged = tuple(told_apart.values())
-    small = chance.random() < SMALL and not long
+    small = chance.random() < SMALL and not hard
     storm_s = (
         chance.uniform(2.0, 10.0)
         if small
         else chance.choice([chance.uniform(5.0, 20.0), chance.uniform(20.0, 60.0)])
     )
-    most = 2 if small else 4
-    readers = tuple(
-        _draw_reader(chance, menu, storm_s) for _ in range(chance.randint(0 if merged else 1, most))
-    )
+    fewest, most = 4 if hard else 0 if merged else 1, 2 if small else 4
+    readers = tuple(_draw_reader(chance, menu, storm_s) for _ in range(chance.randint(fewest, most)))
     churns = chance.choice([0, 0, 0, 0, 0, 1] if small else [0, 0, 0, 1, 2, 6])
     endings: list[tuple[Ending, float]] = []
     for _ in range(chance.choice([0, 0, 0, 1, 2])):
@@ -185,8 +183,8 @@ def _draw_reader(chance: random.Random, menu: list[Choice], storm_s: float) -> R
     )  # fmt: skip
 
 
-def draw_script(place: Place, plan: Plan, seed: int) -> Script:
-    """What goes wrong."""
+def draw_script(place: Place, plan: Plan, seed: int, *, hard: bool = False) -> Script:
+    """What goes wrong: much, where it is to be hard."""
     chance = random.Random(f"script/{place.name}/{seed}")  # noqa: S311  # as above
     draws = [
         _of_link,
@@ -202,7 +200,7 @@ def draw_script(place: Place, plan: Plan, seed: int) -> Script:
         _of_machine,
     ]
     out: list[Fault | WorldFault] = []
-    for _ in range(chance.choice([0, 1, 2, 4, 6, 8, 12])):
+    for _ in range(chance.choice([8, 10, 12] if hard else [0, 1, 2, 4, 6, 8, 12])):
         out += chance.choice(draws)(chance, place, plan)
     return tuple(out)
 

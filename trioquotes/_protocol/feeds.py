@@ -152,10 +152,10 @@ class NativeFeed(Feed):
 
     def take(self, message: WireMessage, up: Upstream) -> str | None:
         """Stamp and hand over."""
-        receipt = up.receipt
-        force_setattr(message, "received_ns", receipt.received_ns)
-        if receipt.raw is not None:
-            force_setattr(message, "raw", receipt.raw)
+        received_ns, raw = up.receipt
+        force_setattr(message, "received_ns", received_ns)
+        if raw is not None:
+            force_setattr(message, "raw", raw)
         weight_bytes = EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes
         self.lag.saw(message)
         for outlet in self.outlets:

@@ -8,7 +8,7 @@ session with values.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from trioquotes._protocol.bookkeeper import KeptFeed
@@ -157,17 +157,27 @@ class LaneState:
 
     def begin(self, frame: bytes, stamp: Stamp) -> None:
         """A frame is about to be given to the protocol."""
+        next(self.each((frame,), stamp))
+
+    def each(self, frames: Sequence[bytes], stamp: Stamp) -> Iterator[bytes]:
+        """The frames of one socket read, each announced as by :meth:`begin`."""
         self._stamp = stamp
-        self.frame_bytes = len(frame)
-        self.receipt = Receipt(stamp.wall_ns, frame if self._raw else None)
-        self.tally.frames += 1
-        self.tally.bytes += len(frame)
+        self.tally.frames += len(frames)
+        self.tally.bytes += sum(map(len, frames))
+        self.receipt = Receipt(stamp.wall_ns)
+        for frame in frames:
+            self.frame_bytes = len(frame)
+            if self._raw:
+                self.receipt = Receipt(stamp.wall_ns, frame)
+            yield frame
 
     def settle(self) -> None:
         """The frames of one socket read are all given."""
-        for feed in self._fresh:
-            feed.lag.settle()
-        self._fresh.clear()
+        if self._fresh:
+            self.data_ns = self._stamp.wall_ns
+            for feed in self._fresh:
+                feed.lag.settle()
+            self._fresh.clear()
 
     def at(self, stamp: Stamp) -> None:
         """Time for calls of the protocol that bring no frame (tick, pong)."""
@@ -230,7 +240,7 @@ class LaneState:
             self.data_since_s = self._stamp.monotonic_s
         skipped: str | None = None
         delivered = False
-        for feed in route.takers(instrument):
+        for feed in route.takers(instrument) if route.by_instrument else route.all:
             reason_or_none = feed.take(message, self)
             if reason_or_none is None:
                 delivered = feed.served = True
@@ -238,7 +248,6 @@ class LaneState:
             elif skipped is None:
                 skipped = reason_or_none
         if delivered:
-            self.data_ns = self._stamp.wall_ns
             self.tally.delivered += 1
             self.tally.folded += elements - 1
         elif route.feeds:
@@ -265,11 +274,7 @@ class LaneState:
         self.say(
             channel,
             lambda topic: Malformed(
-                venue=self.venue,
-                topic=topic,
-                received_ns=self._stamp.wall_ns,
-                reason=reason,
-                frame=frame,
+                venue=self.venue, topic=topic, received_ns=self._stamp.wall_ns, reason=reason, frame=frame
             ),
         )
 
@@ -283,11 +288,7 @@ class LaneState:
         self.say(
             channel,
             lambda topic: Unknown(
-                venue=self.venue,
-                topic=topic,
-                received_ns=self._stamp.wall_ns,
-                kind=kind,
-                frame=frame,
+                venue=self.venue, topic=topic, received_ns=self._stamp.wall_ns, kind=kind, frame=frame
             ),
         )
 

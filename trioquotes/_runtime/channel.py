@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
@@ -14,8 +15,13 @@ __all__ = ["Channel", "MailboxReader"]
 
 T_co = TypeVar("T_co", bound=Event, covariant=True)
 
-CHECKPOINT_EVERY = 64
-"""Items handed over without a checkpoint at most, so that a busy reader still lets other tasks run."""
+LOOK_EVERY = 64
+"""Items after which a reader looks whether its turn is over."""
+TURN_S = 0.002
+"""How long a turn may last: then other tasks run, however much is there still."""
+TURN_ITEMS = 1024
+"""And how many items it may take: more than one socket read brings, so that who keeps up with what comes is not
+overtaken by the task that reads the socket."""
 
 
 class MailboxReader(Generic[T_co]):
@@ -23,7 +29,9 @@ class MailboxReader(Generic[T_co]):
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
-        self._until_checkpoint = CHECKPOINT_EVERY
+        self._until_look = LOOK_EVERY
+        self._turn_s = -math.inf  # when it began
+        self._turn_items = 0
         self._closed = False
 
     def receive_nowait(self) -> T_co:
@@ -42,7 +50,12 @@ class MailboxReader(Generic[T_co]):
             return cast("T_co", event)
         error = self._mailbox.ending()
         if error is not None:
-            raise error
+            try:
+                raise error.with_traceback(
+                    None
+                )  # it may be raised again and again, and would remember each time
+            finally:
+                del error  # or it and this frame hold each other until garbage is collected
         if not self._mailbox.open:
             raise trio.EndOfChannel
         raise trio.WouldBlock
@@ -50,22 +63,23 @@ class MailboxReader(Generic[T_co]):
     async def receive(self) -> T_co:
         """The next item; waits until there is one. Cancelling loses nothing.
 
-        It executes a checkpoint whenever it has to wait, and after every 64 items at least.
+        It executes a checkpoint whenever it has to wait, and at least every 1,024 items; every 64 where the code between
+        them takes more than a moment (2 ms for all of them), so that a busy reader still lets other tasks run.
 
         Raises:
             trio.EndOfChannel: nothing is there and nothing will come.
             trio.ClosedResourceError: this end was closed.
             SubscriptionRejected, SlowConsumer, SessionError: why the channel ended, after its last item.
         """
-        self._until_checkpoint -= 1
-        if self._until_checkpoint <= 0:
-            await self._checkpoint()
+        self._until_look -= 1
+        if self._until_look <= 0:
+            await self._look()
         while True:
             try:
                 return self.receive_nowait()
             except trio.WouldBlock:
                 await self._mailbox.wait()
-                self._until_checkpoint = CHECKPOINT_EVERY
+                self._begin_turn()
 
     async def receive_many(self, max_items: int | None = None) -> list[T_co]:
         """All that is there, at least one item; waits until there is one. Cancelling loses nothing.
@@ -90,20 +104,33 @@ class MailboxReader(Generic[T_co]):
         return items
 
     async def __anext__(self) -> T_co:
-        left = self._until_checkpoint - 1
+        left = self._until_look - 1
         if left > 0 and not self._closed:  # what receive() does when something is there, at half its price
             event: Any = self._mailbox.pop()
             if event is not None:
-                self._until_checkpoint = left
+                self._until_look = left
                 return event  # type: ignore[no-any-return]  # of the channel's type; cast() would cost a call
         try:
             return await self.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
 
+    async def _look(self) -> None:
+        """Let others run if the turn is over."""
+        self._turn_items += LOOK_EVERY
+        if self._turn_items >= TURN_ITEMS or trio.current_time() >= self._turn_s + TURN_S:
+            await self._checkpoint()
+        else:
+            self._until_look = LOOK_EVERY
+
     async def _checkpoint(self) -> None:
         await trio.lowlevel.checkpoint()
-        self._until_checkpoint = CHECKPOINT_EVERY
+        self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        self._until_look = LOOK_EVERY
+        self._turn_items = 0
+        self._turn_s = trio.current_time()
 
 
 class Channel(MailboxReader[T_co], trio.abc.ReceiveChannel[T_co]):
@@ -152,6 +179,7 @@ class Channel(MailboxReader[T_co], trio.abc.ReceiveChannel[T_co]):
         self._mailbox.wake()
         if not self._clones[0]:
             self._withdraw(self._subscription)
+            self._mailbox.abandon()
 
     async def aclose(self) -> None:
         """:meth:`close`, then a checkpoint."""

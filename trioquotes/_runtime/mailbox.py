@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import attrs
+import msgspec
 import trio
 
 from trioquotes._protocol.timing import Lag
@@ -79,15 +80,12 @@ def _nothing() -> None:
     """What happens where nobody needs to know."""
 
 
-class _Cell:
+class _Cell(msgspec.Struct, eq=False):
     """A place in the queue; ``event`` is ``None`` once what stood here is gone."""
 
-    __slots__ = ("event", "subscription", "weight_bytes")
-
-    def __init__(self, subscription: Subscription, event: Event | None, weight_bytes: int) -> None:
-        self.subscription = subscription
-        self.event = event
-        self.weight_bytes = weight_bytes
+    subscription: Subscription
+    event: Event | None
+    weight_bytes: int
 
 
 class Subscription:
@@ -123,43 +121,48 @@ class Subscription:
         self.run: dict[object, _Cell] = {}
         self.latest: dict[object, _Cell] = {}
         self._kept = kept
+        self._replaces = overflow == "latest"
         self.mailbox = mailbox
 
     def push(self, event: Event, weight_bytes: int) -> None:
         """Queue an event; the overflow policy decides what happens when the buffer is full."""
-        if self.error is not None:
+        if self.error is not None or (self._replaces and self._replaced(event)):
             return
-        key: object = None
-        if self.overflow == "latest":
-            key = self.topic.latest_key(event)
-            cell = self.latest.get(key)
-            if cell is not None:
-                cell.event = event
-                self.replaced += 1
-                return
-        if len(self.queue) >= self.buffer or (
-            self.queued_bytes + weight_bytes > self.buffer_bytes and self.queue
-        ):
-            if self.overflow == "fail":
-                self.ended(
-                    SlowConsumer(self.topic, f"{len(self.queue)} events, {self.queued_bytes} bytes wait")
-                )
-                return
-            if self._kept:
-                self._lag()
-                return
-            while self.queue and (
-                len(self.queue) >= self.buffer or self.queued_bytes + weight_bytes > self.buffer_bytes
-            ):
-                self._evict()
+        queue = self.queue
+        full = len(queue) >= self.buffer or (self.queued_bytes + weight_bytes > self.buffer_bytes and queue)
+        if full and not self._make_room(weight_bytes):
+            return
         cell = _Cell(self, event, weight_bytes)
-        self.queue.append(cell)
+        queue.append(cell)
         self.queued_bytes += weight_bytes
-        if self.overflow == "latest":
-            self.latest[key] = cell
+        if self._replaces:
+            self.latest[self.topic.latest_key(event)] = cell
         if self.run:
             self.run.clear()
         self.mailbox.put(cell)
+
+    def _replaced(self, event: Event) -> bool:
+        """Put it in the place of one of the same key that waits, if one does."""
+        cell = self.latest.get(self.topic.latest_key(event))
+        if cell is None:
+            return False
+        cell.event = event
+        self.replaced += 1
+        return True
+
+    def _make_room(self, weight_bytes: int) -> bool:
+        """The buffer is full: do what the overflow policy says; returns whether there is room now."""
+        if self.overflow == "fail":
+            self.ended(SlowConsumer(self.topic, f"{len(self.queue)} events, {self.queued_bytes} bytes wait"))
+            return False
+        if self._kept:
+            self._lag()
+            return False
+        while self.queue and (
+            len(self.queue) >= self.buffer or self.queued_bytes + weight_bytes > self.buffer_bytes
+        ):
+            self._evict()
+        return True
 
     def passed(self) -> None:
         """An event went by while the subscriber was lagging."""
@@ -190,7 +193,8 @@ class Subscription:
         self.queue.popleft()
         self.queued_bytes -= cell.weight_bytes
         self.delivered += 1
-        self._unpend(cell)
+        if self.latest:
+            self._unpend(cell)
 
     def statistics(self) -> ChannelStatistics:
         """Its figures now."""
@@ -229,7 +233,7 @@ class Subscription:
 
     def _unpend(self, cell: _Cell) -> None:
         """Nothing newer can take the place of this one any more."""
-        if self.latest and cell.event is not None:
+        if cell.event is not None:
             key = self.topic.latest_key(cell.event)
             if self.latest.get(key) is cell:
                 del self.latest[key]
@@ -237,7 +241,8 @@ class Subscription:
     def _evict(self) -> None:
         cell = self.queue.popleft()
         self.queued_bytes -= cell.weight_bytes
-        self._unpend(cell)
+        if self.latest:
+            self._unpend(cell)
         cell.event = None
         self.passed()
         self.mailbox.died()
@@ -270,6 +275,7 @@ class Mailbox:
         self._cells: deque[_Cell] = deque()
         self._dead = 0
         self._lot = trio.lowlevel.ParkingLot()
+        self._awaited = False  # whether somebody may be parked there
 
     def subscribe(
         self, topic: Topic[Event], *, overflow: Overflow, buffer: int, buffer_bytes: int, kept: bool
@@ -289,8 +295,17 @@ class Mailbox:
             cell.event = None
             self._dead += 1
         subscription.queue.clear()
+        subscription.run.clear()
+        subscription.latest.clear()
         subscription.unreported = 0
         subscription.lagging = False
+        subscription.on_drained = subscription.on_withdrawn = _nothing
+
+    def abandon(self) -> None:
+        """Nobody reads it any more: let go what waits, which knows its topics, which know this."""
+        self._cells.clear()
+        self._dead = self.notice_bytes = 0
+        self.line_run.clear()
 
     def close(self) -> None:
         """No more will come: readers get what is queued, then the end."""
@@ -299,7 +314,8 @@ class Mailbox:
 
     def wake(self) -> None:
         """Let waiting readers look again."""
-        if self._lot:
+        if self._awaited:
+            self._awaited = False
             self._lot.unpark_all()
 
     def put(self, cell: _Cell) -> None:
@@ -307,8 +323,8 @@ class Mailbox:
         self._cells.append(cell)
         if self.line_run:
             self.line_run.clear()
-        if self._lot:
-            self._lot.unpark_all()
+        if self._awaited:
+            self.wake()
 
     def put_notice(self, subscription: Subscription, notice: Notice, run: dict[object, _Cell]) -> None:
         """Append a notice, or fold it into one of the same run."""
@@ -377,6 +393,7 @@ class Mailbox:
 
     async def wait(self) -> None:
         """Wait until something may be there; cancelling loses nothing."""
+        self._awaited = True
         await self._lot.park()
 
     def _passed_over(self, subscription: Subscription) -> Lagged | None:

@@ -71,7 +71,7 @@ async def start_tls(
 def _let_go(stream: object) -> None:
     """Make a stream forget the method that made its handshake, through which it holds itself.
 
-    Once closed it then goes at once. The garbage collector comes late: of the 60 KB that OpenSSL has for each it knows
+    Once closed it then goes at once. The garbage collector comes late: of the 50 KB that OpenSSL has for each it knows
     nothing. ``_handshook`` is private to trio: without it the stream goes later, nothing else.
     """
     handshook: Any = getattr(stream, "_handshook", None)

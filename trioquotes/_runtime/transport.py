@@ -26,6 +26,7 @@ from wsproto.utilities import ProtocolError, RemoteProtocolError
 from trioquotes._protocol.effects import Failure, HttpRequest, Reply
 from trioquotes._protocol.frames import End, FrameSplitter
 from trioquotes._runtime.connector import Batch, Line, LineFailed, Network, Target
+from trioquotes._runtime.dialling import connect
 from trioquotes._runtime.endings import sole
 from trioquotes._runtime.network import (
     Address,
@@ -37,11 +38,11 @@ from trioquotes._runtime.network import (
     parse_url,
 )
 from trioquotes._runtime.pings import Pings
-from trioquotes._runtime.tls import is_refusal, shared_context, start_tls
+from trioquotes._runtime.tls import shared_context
 from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
 from trioquotes.errors import InternalError, UsageError
 
-__all__ = ["PlainConnector", "TapConnector", "connect"]
+__all__ = ["PlainConnector", "TapConnector"]
 
 GOODBYE, ABNORMAL, SWITCHED = 1000, 1006, 101
 
@@ -413,36 +414,13 @@ class TapConnector:
         if line.exhausted is not None:
             left = line.exhausted
         if left is not None:
-            raise left
+            try:
+                raise left
+            finally:
+                del left  # or it and this frame hold each other, and the line, until garbage is collected
 
 
 class PlainConnector(TapConnector):
     """trio-websocket as it is, in the same shell: slower by far, for comparison and as a fallback."""
 
     _line_type = _PlainLine
-
-
-async def connect(
-    network: Network, address: Address, context: ssl.SSLContext | None, deadline: float
-) -> trio.abc.Stream:
-    """A stream to that address, TLS finished.
-
-    Raises:
-        LineFailed: at the stage ``tls`` where TLS was refused, else ``connect``, also for what was lost under TLS.
-    """
-    stream: trio.abc.Stream | None = None
-    done = False
-    try:
-        with trio.CancelScope(deadline=deadline):
-            stream = await network.open(address.host, address.port)
-            if context is not None:
-                stream = await start_tls(stream, context, address.host)
-            done = True
-            return stream
-        raise LineFailed(Failure("connect", "no answer in time"))
-    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-        reason = describe(error, address if stream is None else None)
-        raise LineFailed(Failure("tls" if is_refusal(error) else "connect", reason)) from error
-    finally:
-        if not done and stream is not None:
-            await close_now(stream)  # noqa: ASYNC102  # it shields itself

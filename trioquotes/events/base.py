@@ -17,7 +17,8 @@ RestingOrder: TypeAlias = tuple[Decimal, Decimal, str]
 BookSide: TypeAlias = Literal["bid", "ask"]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+# The garbage collector need not look at events: they hold values, which cannot lead back to them.
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Root of everything a channel hands over."""
 
 
