@@ -141,5 +141,5 @@ def to_owner(*kinds: str) -> Flow:
         key=by_frame,
         repeats=True,
         partial=True,
-        times=50,
+        times=1000,
     )

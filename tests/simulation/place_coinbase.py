@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import attrs
 
 import trioquotes as tq
@@ -22,6 +25,16 @@ def _of_product(product: str, field: str) -> Read:
     return lambda fields, _raw: [(fields[field], False)] if fields["product_id"] == product else []
 
 
+def _messages_of(product: str) -> Read:
+    """Matches, and as history in the places before them what a subscription begins with: it may be dropped as well."""
+
+    def read(fields: Any, _raw: bytes) -> list[tuple[Hashable, bool]]:
+        is_last = fields["type"] == "last_match"
+        return [(2 * fields["trade_id"] + (not is_last), is_last)] if fields["product_id"] == product else []
+
+    return read
+
+
 def _coinbase(keyed: bool) -> list[Choice]:
     out = []
     for product in PRODUCTS:
@@ -31,9 +44,9 @@ def _coinbase(keyed: bool) -> list[Choice]:
         )  # fmt: skip
         messages = attrs.evolve(
             trades,
-            key=lambda event: (
-                getattr(event, "trade_id", None) if type(event) is venues.coinbase.Match else None
-            ),
+            kinds=("match", "last_match"),
+            read=_messages_of(product),
+            key=lambda event: 2 * event.trade_id + 1 if type(event) is venues.coinbase.Match else None,
         )
         tickers = Flow(
             kinds=("ticker",), read=_of_product(product, "sequence"), key=by_number("sequence"), numbered=True,
