@@ -19,7 +19,7 @@ import attrs
 import msgspec
 
 from tests.robustness.hostile import CASES, captured, fields, spoil
-from tests.robustness.test_fuzz_decoders import FETCHING, Play, check, fetching, judge
+from tests.robustness.play import FETCHING, Play, check, fetching, judge
 from tests.runtime.wire_streams import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from tests.venues.cases import Case
 from trioquotes._protocol.codec import (

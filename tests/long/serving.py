@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections import Counter
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,6 +18,7 @@ import trio
 
 from tests.long.meters import MIB, resident_bytes
 from tests.long.storm import draw_storm
+from tests.long.witness import Witness
 from tests.simulation.places import PLACES
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.tls import local_tls
@@ -29,6 +31,9 @@ async def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--busy", type=float, default=1.0)
     parser.add_argument("--faults", action="store_true")
+    parser.add_argument(
+        "--heartbeats", action="store_true", help="ping every client, and time what it answers"
+    )
     given = parser.parse_args()
     tls = local_tls(("127.0.0.1",))
     simulators: dict[str, Simulator[Any]] = {
@@ -40,19 +45,24 @@ async def main() -> None:
         )
         for name, place in PLACES.items()
     }
+    witnesses = {name: Witness(name, simulator) for name, simulator in simulators.items()}
     async with AsyncExitStack() as stack:
         urls = {
-            name: await stack.enter_async_context(simulator.open_server(ssl_context=tls.server))
+            name: await stack.enter_async_context(
+                witnesses[name].open_server(tls.server)
+                if given.heartbeats
+                else simulator.open_server(ssl_context=tls.server)
+            )
             for name, simulator in simulators.items()
         }
         say({"urls": urls, "authority": tls.authority_pem.decode()})
         async with trio.lowlevel.FdStream(sys.stdin.fileno()) as commands:
             while await commands.receive_some():
                 pass
-    say(
-        {name: seen(simulator) for name, simulator in simulators.items()}
-        | {"resident_mib": resident_bytes() / MIB}
-    )
+    ends: dict[str, Any] = {name: seen(simulator) for name, simulator in simulators.items()}
+    for name, witness in witnesses.items():
+        ends[name]["heartbeats"] = [one.as_json() for one in witness.figures()]
+    say(ends | {"resident_mib": resident_bytes() / MIB, "cpu_s": time.process_time()})
 
 
 def say(what: object) -> None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import signal
 import ssl
-import subprocess
 import sys
 import time
 import warnings
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ import trio
 
 import trioquotes as tq
 from tests.long.audience import Books, Ledger, Log, Reader, batches, readers_of
-from tests.long.meters import MIB, census, living_tasks, open_descriptors, resident_bytes, settle
+from tests.long.hosting import venues_served
+from tests.long.meters import MIB, census, heap, living_tasks, open_descriptors, resident_bytes, settle
 from tests.long.verdict import Rest, Sample, growing, judge, reference_s
 from tests.simulation.place import Choice, Place
 from tests.simulation.places import PLACES
@@ -33,9 +33,8 @@ from tests.simulation.places import PLACES
 GOODBYE_S = 15.0
 """How long all sessions and their sockets may take to be gone."""
 
-NO_LIMITS = frozenset({"slow consumer", "message size"})
-"""What simulators note too and no client decides: that a mute line's queue filled, and that a client closed with
-1009, as ours does when the script announces a huge message."""
+NO_LIMITS = frozenset({"slow consumer"})
+"""What simulators note too and no client decides: that a mute line's queue filled."""
 
 UNVISITED = frozenset({"darwinex"})
 """Its limit of one connect a minute is kept by each session, and two sessions are two: the simulator notes that."""
@@ -185,62 +184,6 @@ def totals(statistics: tq.SessionStatistics) -> tuple[int, int, int, int]:
     return statistics.count.frames, connections, again, statistics.count.gaps
 
 
-@asynccontextmanager
-async def venues_served(
-    given: Given, ends: dict[str, Any]
-) -> AsyncIterator[tuple[dict[str, str], ssl.SSLContext]]:
-    """The other process; at the end what it saw is in ``ends``."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.long.serving",
-        "--minutes",
-        str(given.minutes),
-        "--seed",
-        str(given.seed),
-    ]
-    command += ["--busy", str(given.busy), *(["--faults"] if given.faults else [])]
-    # A session of its own: the terminal's Ctrl-C is for us, and the venues must outlive the goodbyes.
-    process = await trio.lowlevel.open_process(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    lines = Lines(process.stdout)
-    try:
-        with trio.fail_after(60):
-            told = json.loads(await lines.next())
-        trust = ssl.create_default_context(cadata=told["authority"])
-        yield told["urls"], trust
-        await process.stdin.aclose()
-        with trio.move_on_after(30):
-            ends.update(json.loads(await lines.next()))
-            await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-        with trio.CancelScope(shield=True), trio.move_on_after(10):
-            await process.wait()
-
-
-class Lines:
-    """Lines out of a pipe."""
-
-    def __init__(self, pipe: trio.abc.ReceiveStream) -> None:
-        self._pipe = pipe
-        self._rest = b""
-
-    async def next(self) -> bytes:
-        """The next line; what there is at the end of the pipe."""
-        while b"\n" not in self._rest:
-            data = await self._pipe.receive_some()
-            if not data:
-                break
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line
-
-
 class Soak:
     """The run itself."""
 
@@ -261,7 +204,7 @@ class Soak:
         )
         return Sample(
             at_s=trio.current_time() - self._began_s, frames=frames, connections=connections, reconnects=reconnects, gaps=gaps,
-            resident_bytes=resident_bytes(), blocks=sys.getallocatedblocks(), tasks=living_tasks(), descriptors=open_descriptors(),
+            resident_bytes=resident_bytes(), heap=heap(), blocks=sys.getallocatedblocks(), tasks=living_tasks(), descriptors=open_descriptors(),
             delivered=dict(self._log.events),
         )  # fmt: skip
 
@@ -269,7 +212,7 @@ class Soak:
         """Measure and tell until the time is over."""
         whole_s = self._given.minutes * 60.0
         reference_at_s = reference_s(whole_s)
-        tell("minutes  frames/s  reconnects  gaps     MiB  tasks  descriptors")
+        tell("minutes  frames/s  reconnects  gaps  resident MiB    held   free  tasks  descriptors")
         before = self.sample()
         while before.at_s < whole_s:
             due_s = min(before.at_s + self._given.every_s, whole_s)
@@ -283,9 +226,12 @@ class Soak:
             now = self.sample()
             self.samples.append(now)
             rate = (now.frames - before.frames) / max(now.at_s - before.at_s, 0.001)
+            held, free = (
+                (math.nan, math.nan) if now.heap is None else (now.heap.held_bytes, now.heap.free_bytes)
+            )
             tell(
-                f"{now.at_s / 60:7.2f}  {rate:8.1f}  {now.reconnects:10d}  {now.gaps:4d}  {now.resident_bytes / MIB:6.1f}"
-                f"  {now.tasks:5d}  {now.descriptors:11d}"
+                f"{now.at_s / 60:7.2f}  {rate:8.1f}  {now.reconnects:10d}  {now.gaps:4d}  {now.resident_bytes / MIB:12.1f}"
+                f"  {held / MIB:6.2f}  {free / MIB:5.2f}  {now.tasks:5d}  {now.descriptors:11d}"
             )
             before = now
 
@@ -312,8 +258,11 @@ async def soak(given: Given) -> int:
     log = Log()
     watch_warnings(log)
     ends: dict[str, Any] = {}
+    serving = ["--minutes", str(given.minutes), "--seed", str(given.seed), "--busy", str(given.busy)]
+    if given.faults:
+        serving.append("--faults")
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with venues_served(given, ends) as (urls, trust):
+        async with venues_served(serving, ends) as (urls, trust):
             venues = [Venue(PLACES[name], url, trust, log, given.seed) for name, url in urls.items()]
             before = Rest(living_tasks(), open_descriptors())
             run = Soak(given, venues, log)
@@ -388,12 +337,12 @@ class Report:
             f" {self.cpu_s / max(last.at_s, 0.001):.0%} of a core"
         )
         if run.reference is not None:
-            tell(
-                f"  resident memory: {run.reference.resident_bytes / MIB:.1f} MiB at {run.reference.at_s / 60:.1f} min,"
-                f" {last.resident_bytes / MIB:.1f} MiB at the end:"
-                f" {last.resident_bytes / run.reference.resident_bytes - 1:+.1%}; allocated blocks"
-                f" {run.reference.blocks:,} and {last.blocks:,}"
-            )
+            first = run.reference
+            _compare("resident memory", first, first.resident_bytes, last.resident_bytes)
+            if first.heap is not None and last.heap is not None:
+                _compare("memory held", first, first.heap.held_bytes, last.heap.held_bytes)
+                _compare("free in between", first, first.heap.free_bytes, last.heap.free_bytes)
+            tell(f"  blocks of Python's allocator: {first.blocks:,} and {last.blocks:,}")
         tell(f"  notices: {dict(log.notices.most_common())}")
         tell(f"  documented errors: {dict(log.said.most_common())}")
         for name in PLACES:
@@ -419,6 +368,13 @@ class Report:
     def _books(self) -> tuple[int, int]:
         books = [venue.books for venue in self.venues]
         return sum(one.looks for one in books), sum(one.live for one in books)
+
+
+def _compare(what: str, reference: Sample, before_bytes: int, after_bytes: int) -> None:
+    tell(
+        f"  {what}: {before_bytes / MIB:.1f} MiB at {reference.at_s / 60:.1f} min, {after_bytes / MIB:.1f} MiB at the end:"
+        f" {after_bytes / before_bytes - 1:+.1%}"
+    )
 
 
 if __name__ == "__main__":

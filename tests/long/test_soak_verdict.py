@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 import pytest
 
-from tests.long.meters import MIB, census
+from tests.long.meters import MIB, Heap, census, heap, read_pymalloc
 from tests.long.storm import draw_storm
 from tests.long.verdict import Rest, Sample, growing, judge, reference_s
 from tests.simulation.places import PLACES
@@ -18,10 +18,10 @@ BEFORE = Rest(tasks=7, descriptors=20)
 ENOUGH = 100
 
 
-def sample(at_s: float, resident_mib: float, events: int) -> Sample:
+def sample(at_s: float, resident_mib: float, events: int, heap: Heap | None = None) -> Sample:
     return Sample(
-        at_s=at_s, frames=0, connections=0, reconnects=0, gaps=0, resident_bytes=int(resident_mib * MIB), blocks=0, tasks=200,
-        descriptors=40, delivered={"coinbase": events},
+        at_s=at_s, frames=0, connections=0, reconnects=0, gaps=0, resident_bytes=int(resident_mib * MIB), heap=heap, blocks=0,
+        tasks=200, descriptors=40, delivered={"coinbase": events},
     )  # fmt: skip
 
 
@@ -30,10 +30,14 @@ MIDDLE = sample(900.0, 100.0, 20)
 
 
 def verdict(
-    *, last: Sample | None = None, after: Rest = BEFORE, grown: Mapping[str, int] | None = None
+    *,
+    reference: Sample = REFERENCE,
+    last: Sample | None = None,
+    after: Rest = BEFORE,
+    grown: Mapping[str, int] | None = None,
 ) -> list[str]:
-    samples = [REFERENCE, MIDDLE, last or sample(HALF_AN_HOUR_S, 104.0, 30)]
-    return judge(samples, reference=REFERENCE, before=BEFORE, after=after, grown=grown or {}, wrong=[])
+    samples = [reference, MIDDLE, last or sample(HALF_AN_HOUR_S, 104.0, 30)]
+    return judge(samples, reference=reference, before=BEFORE, after=after, grown=grown or {}, wrong=[])
 
 
 def test_a_run_whose_figures_stay_is_well() -> None:
@@ -58,6 +62,49 @@ def test_memory_above_five_percent_is_told() -> None:
     assert "resident memory grew" in told
 
 
+@pytest.mark.parametrize(
+    ("resident_mib", "held_mib", "free_mib", "words"),
+    [
+        (104.0, 62.0, 8.0, []),
+        (109.0, 62.0, 12.5, []),  # 4.5 of the 9 lie free in between
+        (104.0, 63.5, 5.0, ["memory held grew from 60.0 MiB"]),
+        (106.0, 60.0, 5.0, ["resident memory grew from 100.0 MiB"]),  # neither allocator knows of it
+        (109.0, 60.0, 11.0, ["resident memory, 3.0 MiB of it free in between not counted, grew from"]),
+        (116.0, 60.0, 40.0, ["resident memory, 10.0 MiB of it"]),  # that much is no fragmentation any more
+    ],
+)
+def test_what_lies_free_between_what_is_held_is_no_leak(
+    resident_mib: float, held_mib: float, free_mib: float, words: list[str]
+) -> None:
+    told = verdict(
+        reference=sample(300.0, 100.0, 10, Heap(60 * MIB, 8 * MIB)),
+        last=sample(HALF_AN_HOUR_S, resident_mib, 30, Heap(int(held_mib * MIB), int(free_mib * MIB))),
+    )
+    assert len(told) == len(words)
+    assert all(word in line for word, line in zip(words, told, strict=True))
+
+
+def test_what_the_program_holds_is_known_to_the_byte() -> None:
+    before = heap()
+    if before is None:
+        pytest.skip("another C library, or another Python")
+    kept = [bytearray(3 * MIB), *[bytes(100 + number % 2) for number in range(20_000)]]
+    during = heap()
+    kept.clear()
+    after = heap()
+    assert during is not None
+    assert after is not None
+    held = during.held_bytes - before.held_bytes
+    assert 5 * MIB < held < 7 * MIB
+    assert abs(after.held_bytes - before.held_bytes) < MIB / 4
+
+
+def test_pythons_own_allocator_may_be_another() -> None:
+    assert read_pymalloc("3 free 3-sized PyTupleObjects * 48 bytes each = 144\n") == Heap(0, 0)
+    told = "35 arenas * 1048576 bytes/arena     =           36,700,160\n\n# bytes in allocated blocks        =           31,001,600\n"
+    assert read_pymalloc(told) == Heap(31_001_600, 5_698_560)
+
+
 def test_a_venue_that_fell_silent_is_told() -> None:
     (told,) = verdict(last=attrs.evolve(MIDDLE, at_s=HALF_AN_HOUR_S))
     assert "nothing of coinbase came" in told
@@ -79,6 +126,13 @@ def test_a_census_counts_what_is_kept_and_not_what_waits() -> None:
     kept.clear()
     assert name not in census()
     assert "builtins.dict" not in census()
+
+
+def test_a_census_does_not_count_what_the_soak_itself_keeps() -> None:
+    samples = [sample(float(number), 1.0, 1, Heap(1, 1)) for number in range(ENOUGH)]
+    counted = census()
+    assert [kind for kind in counted if kind.startswith("tests.long.") and counted[kind] >= ENOUGH] == []
+    assert len(samples) == ENOUGH
 
 
 def test_the_reference_is_minute_five_or_a_sixth() -> None:
