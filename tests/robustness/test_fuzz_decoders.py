@@ -201,6 +201,27 @@ def test_what_is_unknown_is_not_collected(case: Case) -> None:
     assert second_bytes - first_bytes < 30 * frames, "each unknown word leaves something behind"
 
 
+@each_venue
+def test_words_of_a_megabyte_are_not_kept(case: Case) -> None:
+    play = Play(case)
+    tags = ("type", "action", "topic", "code", "product_id", "channel")
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(10):
+            word = b"trading/ticker/%d" % number + b"x" * (1 << 20)
+            for tag in tags:
+                for line in play.lines:
+                    said = b'{"action":"push","type":"ticker","%s":"%s"}' % (tag.encode(), word)
+                    play.say(play.line(line.lane.name), said)
+        del word, said
+        gc.collect()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 3 * len(play.lines) << 20, "more than the last words of each line"
+
+
 # What is said of it.
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import attrs
 
-from trioquotes.simulator.faults import AnnounceHuge, MuteLine, NeverSend, RefuseHandshake, TrickleLine
+from trioquotes.simulator.faults import MuteLine, NeverSend, RefuseHandshake, TrickleLine
 from trioquotes.simulator.records import Breach, Records
 from trioquotes.testing import ChopLink, CutLink, DelayLink, SilenceLink, StallLink, StepClock, SuspendMachine
 
@@ -46,7 +46,6 @@ EXCUSES: Mapping[str, tuple[type, ...]] = {
     "pongs": (*UNHEARD, NeverSend),
     "pong": UNHEARD,
     "authentication": (StepClock, *DEAF),
-    "message size": (AnnounceHuge,),
     "messages": HELD_UP,
     "requests": HELD_UP,
     "connects": HELD_UP,

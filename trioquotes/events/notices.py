@@ -167,7 +167,8 @@ class Malformed(Notice, frozen=True, kw_only=True):
 
     Attributes:
         reason: what is wrong and where.
-        frame: the whole frame as received, but for secrets of the session.
+        frame: the whole frame as received, but for secrets of the session; its first 256 bytes and ``...`` where more than
+            4 MiB of such frames wait.
     """
 
     reason: str
@@ -179,7 +180,8 @@ class Unknown(Notice, frozen=True, kw_only=True):
 
     Attributes:
         kind: the venue's name of the type.
-        frame: the whole frame as received, but for secrets of the session.
+        frame: the whole frame as received, but for secrets of the session; its first 256 bytes and ``...`` where more than
+            4 MiB of such frames wait.
     """
 
     kind: str

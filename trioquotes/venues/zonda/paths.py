@@ -51,6 +51,8 @@ NAMES: Final = frozenset({TICKER, STATS, ORDERBOOK, LIMITED, TRANSACTIONS, RATES
 WINDOWS: Final = (10, 50, 100)
 """Prices a side that ``orderbook-limited`` offers."""
 
+LONGEST: Final = 100
+"""Characters of any topic; what is longer is looked at no further."""
 CANTOR: Final = "cantor_service"
 _MODULES = {RATES: CANTOR, FUNDS: "balances"}
 _TRADING = "trading"
@@ -86,16 +88,26 @@ def topic_of(channel: WireChannel) -> str:
     return f"{module_of(channel)}/{path_of(channel)}"
 
 
-@lru_cache(maxsize=4096)
 def parse(topic: str) -> WireChannel | None:
     """The channel of a topic in lower case; ``None`` where it is none that is known."""
+    if len(topic) > LONGEST:
+        return None
+    try:
+        return _known(topic)
+    except LookupError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _known(topic: str) -> WireChannel:
+    """The same; what is unknown raises, so that whatever a server says is not kept."""
     for pattern in _TOPICS:
         found = pattern.fullmatch(topic)
         if found is not None:
             parts = found.groupdict()
             market = (parts.get("market") or "").replace("/", "-").upper()
             return WireChannel(parts["name"], market, parts.get("limit") or "")
-    return None
+    raise LookupError(topic)
 
 
 def parse_captured(text: str) -> WireChannel | None:
