@@ -44,10 +44,10 @@ LEFTOVERS_S = 0.5
 TOO_MANY_REQUESTS = 429
 
 LINGER_S = 4.5
-"""How long a line stays up with nothing wanted on it: a new wish in that time costs no connect.
-
-Shorter than any venue waits for a line's first request (Coinbase: 5 s); where nothing was asked yet, it counts from the
-beginning of the line.
+"""How long a line stays up with nothing wanted on it: a new wish in that time costs no connect."""
+FIRST_WISH_S = 2.0
+"""The same where nothing was asked yet, from the beginning of the line: some venues do not wait for long for the first
+request (Coinbase: 5 s), and a wish that comes late may have to wait for its budget as well.
 """
 
 
@@ -309,8 +309,8 @@ class Connection:
             if state.ledger.wanted_any:
                 idle_until_s = math.inf
             else:
-                since_s = trio.current_time() if self._asked else self._opened_s
-                idle_until_s = min(idle_until_s, since_s + LINGER_S)
+                until_s = trio.current_time() + LINGER_S if self._asked else self._opened_s + FIRST_WISH_S
+                idle_until_s = min(idle_until_s, until_s)
                 if trio.current_time() >= idle_until_s:
                     self.finish(Closing())
                     return
