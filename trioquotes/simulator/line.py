@@ -61,8 +61,9 @@ class Line(trio.abc.Stream):
                 await self._stream.send_all(data)
                 return
             for at in range(0, len(data), self.piece_bytes):
+                if at:  # none after the last: what is out has been sent, whatever becomes of the line then
+                    await trio.sleep(self.pause_s)
                 await self._stream.send_all(bytes(data[at : at + self.piece_bytes]))
-                await trio.sleep(self.pause_s)
 
     async def wait_send_all_might_not_block(self) -> None:
         """As the real stream says."""
