@@ -129,10 +129,13 @@ class Live:
     def _shown(self, text: str) -> None:
         self._stage.shown.append(text)
 
+    @property
+    def had_one_lane(self) -> bool:
+        """Whether, as far as is known, no second one was ever there; also where the session was cancelled."""
+        return self.lanes == 1 and len(self._stream.statistics().lanes) == 1
+
     def finish(self) -> None:
         """The session is over."""
-        if self.lanes:
-            self.lanes = len(self._stream.statistics().lanes)
         for watched in self._mine:
             watched.close()
 

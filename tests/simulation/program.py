@@ -201,7 +201,7 @@ class Run:
                 error = _sole(caught)
             live.finish()
         now_s = trio.current_time()
-        if live.lanes == 1:
+        if live.had_one_lane:
             self._one_line_s.append((began_s, now_s))
         self._judge_ending(
             error,
