@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.campaign import Case, run_case
 from tests.simulation.places import PLACES
 
-FIXED, A_TEST = 36, 6
+FIXED, A_TEST = 60, 6
 FRESH = 1
 
 each = pytest.mark.parametrize("venue", sorted(PLACES))
@@ -30,10 +30,8 @@ def test_every_promise_is_kept_with_seeds_known_before(venue: str, first: int) -
         keeps_its_promises(Case(venue, seed))
 
 
-# Not Darwinex: after a refused token its two connects a minute may make a session wait for longer than entering
-# lasts, which the oracle does not yet know (seed 5027).
+@each
 @pytest.mark.endurance
-@pytest.mark.parametrize("venue", sorted(PLACES.keys() - {"darwinex"}))
 def test_every_promise_is_kept_with_seeds_that_nobody_has_tried(venue: str) -> None:
     for _ in range(FRESH):
         keeps_its_promises(Case(venue, 10**6 + secrets.randbelow(10**9)))
