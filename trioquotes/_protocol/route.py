@@ -25,6 +25,4 @@ class Route:
 
     def takers(self, instrument: str) -> tuple[Feed, ...]:
         """The feeds for a message, of that instrument where the channel carries several."""
-        if not self.by_instrument:
-            return self.all
         return self.all + self.by_instrument.get(instrument, ())
