@@ -157,8 +157,8 @@ def test_a_pause_is_for_rest_and_for_that_venue_alone() -> None:
     here = budgets.account("v", limits, identity="", connection=1)
     there = budgets.account("v", limits, identity="other", connection=2)
     elsewhere = budgets.account("w", (), identity="", connection=3)
-    here.pause_rest(100.0)
-    there.pause_rest(50.0)
+    here.pause("rest", 100.0)
+    there.pause("rest", 50.0)
     assert there.delay_s({"rest": 1}, 10.0) == 90.0
     assert there.delay_s({"send": 1}, 10.0) == 0.0
     assert elsewhere.delay_s({"rest": 1}, 10.0) == 0.0

@@ -97,6 +97,7 @@ class Place:
         patience_s: how long after the faults a session may still fail to open, where few connects are allowed.
         elements_in_all: whether every frame, and every answer over HTTP, has an element or more.
         session_options: the venue's own options of a session, with what each may be.
+        spread: whether a session may be told to have more lines than it needs: not where two connects a minute are all.
         known: breaches that the simulator notes of what the venue only advises; ``limits`` has what we promise instead.
     """
 
@@ -116,6 +117,7 @@ class Place:
     limits: tuple[Limit, ...] = ()
     patience_s: float = 0.0
     elements_in_all: bool = False
+    spread: bool = True
     session_options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     known: frozenset[str] = frozenset()
 

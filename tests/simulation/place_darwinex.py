@@ -50,6 +50,7 @@ DARWINEX = Place(
     },
     key=tq.BearerToken(f"a{CANARY}"),
     always=True,
+    spread=False,
     choices=_darwinex,
     frames={"pq": "cdswuh", "hb": "ncs", "pong": "n"},
     answers=("subscribed", "unsubscribed"),

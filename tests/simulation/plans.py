@@ -92,6 +92,7 @@ class Plan:
         tls: whether the venue is served with TLS.
         provided: whether credentials come from a provider, and expire.
         options: the venue's own, of the session.
+        channels_per_line: after how many the session opens a further connection; ``None`` leaves it to the venue.
     """
 
     keyed: bool
@@ -109,6 +110,7 @@ class Plan:
     tls: bool = False
     provided: bool = False
     options: Mapping[str, str] = attrs.field(factory=dict)
+    channels_per_line: int | None = None
 
 
 def draw_plan(place: Place, seed: int, *, hard: bool = False) -> Plan:
@@ -145,6 +147,7 @@ def draw_plan(place: Place, seed: int, *, hard: bool = False) -> Plan:
         looks=_draw_looks(chance, menu, storm_s), tls=chance.random() < 0.1,
         provided=keyed and chance.random() < 0.4,
         options={name: chance.choice(values) for name, values in place.session_options.items()},
+        channels_per_line=chance.choice([None, None, None, 1, 2]) if place.spread else None,
     )  # fmt: skip
 
 

@@ -183,7 +183,8 @@ class Run:
             options["audit"] = tq.AuditPlan(every_s=30.0)
         session = stage.world.session(
             stage.served, *(stage.menu[number].topic for number in plan.merged), raw=True, budgets=self._budgets,
-            connect_timeout_s=CONNECT_S * 6, close_timeout_s=CLOSE_S, options=plan.options, **options,
+            connect_timeout_s=CONNECT_S * 6, close_timeout_s=CLOSE_S, options=plan.options,
+            channels_per_line=plan.channels_per_line, **options,
         )  # fmt: skip
         self.shown.append(repr(session))
         began_s = trio.current_time()

@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 from weakref import WeakSet
 
 import attrs
@@ -163,6 +164,10 @@ class Charge:
             log.settle(number, now_s)
 
 
+_Pauses: TypeAlias = dict[tuple[str, ChargeKind], float]
+"""Until when a venue is to be left alone, by its name and by what with."""
+
+
 class Allowance:
     """One connection's handle on all budgets that it draws from; made by :meth:`Budgets.account`.
 
@@ -173,7 +178,7 @@ class Allowance:
     __slots__ = ("__weakref__", "_clock", "_logs", "_pauses", "_venue", "connection")
 
     def __init__(
-        self, clock: _Clock, logs: tuple[_Log, ...], pauses: dict[str, float], venue: str, connection: object
+        self, clock: _Clock, logs: tuple[_Log, ...], pauses: _Pauses, venue: str, connection: object
     ) -> None:
         self._clock = clock
         self._logs = logs
@@ -181,25 +186,27 @@ class Allowance:
         self._venue = venue
         self.connection = connection
 
-    def pause_rest(self, until_s: float) -> None:
-        """The venue's REST asked to be left alone until then, by whichever request: nobody who shares it may ask.
+    def pause(self, kind: ChargeKind, until_s: float) -> None:
+        """The venue asked to be left alone until then, in answer to whichever request: nobody who shares it may ask.
 
         Args:
+            kind: what it is to be left alone with: requests over REST, or connects.
             until_s: monotonic seconds; an earlier time than one said before changes nothing.
         """
-        self._pauses[self._venue] = max(until_s, self._pauses.get(self._venue, -math.inf))
+        key = self._venue, kind
+        self._pauses[key] = max(until_s, self._pauses.get(key, -math.inf))
 
-    def rest_pause_s(self, now_s: float) -> float:
-        """Seconds for which the venue's REST is still to be left alone; 0.0 for none."""
-        return max(self._pauses.get(self._venue, now_s) - now_s, 0.0)
+    def pause_s(self, kind: ChargeKind, now_s: float) -> float:
+        """Seconds for which the venue is still to be left alone with this; 0.0 for none."""
+        return max(self._pauses.get((self._venue, kind), now_s) - now_s, 0.0)
 
     def delay_s(self, cost: Mapping[ChargeKind, int], now_s: float, *, control: bool = False) -> float:
         """How long to wait until all of the cost may be spent at once.
 
         Right if nobody else spends meanwhile and nothing is on its way, else too short, never too long:
         ask again after waiting. There must be no checkpoint between an answer of zero and the charge.
-        What is no control frame leaves the last ``reserve`` places free, whatever took the others. Where the
-        venue's REST asked to be left alone, what is charged as ``rest`` waits for that too.
+        What is no control frame leaves the last ``reserve`` places free, whatever took the others. What the
+        venue asked to be left alone with waits for that too.
 
         Args:
             cost: how many of each kind; a kind that no budget counts is free.
@@ -213,7 +220,7 @@ class Allowance:
             UsageError: the cost can never fit, or time went backwards.
         """
         self._clock.check(now_s)
-        delays_s = [self.rest_pause_s(now_s) if cost.get("rest") else 0.0]
+        delays_s = [self.pause_s(kind, now_s) if number else 0.0 for kind, number in cost.items()]
         for log in self._logs:
             number = log.cost(cost)
             if number:
@@ -224,7 +231,7 @@ class Allowance:
                         f"{limit} of {log.budget.count} in {log.budget.window_s} s may be used for it"
                     )
                 delays_s.append(log.delay_s(number, limit, now_s))
-        return max(delays_s)
+        return max(delays_s, default=0.0)
 
     def charge(self, cost: Mapping[ChargeKind, int], now_s: float) -> Charge:
         """Spend the cost in every budget that counts it, or in none.
@@ -270,7 +277,7 @@ class Budgets:
     def __init__(self) -> None:
         self._clock = _Clock()
         self._logs: dict[tuple[str, str, str], _Log] = {}
-        self._pauses: dict[str, float] = {}  # until when the REST of each venue is to be left alone
+        self._pauses: _Pauses = {}
 
     def __repr__(self) -> str:
         return f"<Budgets: {len(self._logs)} shared>"

@@ -241,8 +241,9 @@ class Venue(ABC):
     def plan(self, channels: Sequence[WireChannel], options: Options) -> Mapping[Lane, Sequence[WireChannel]]:
         """Which lane carries what.
 
-        Stable: a channel stays on its lane whatever comes or goes, for as long as it is wanted.
-        Adds implied channels (a heartbeat) and splits what must not share a line.
+        Stable: a channel stays on its lane whatever else comes or goes. Adds implied channels (a heartbeat) and
+        splits what must not share a line. It is asked once for each share where a lane's channels are more than one
+        connection is to carry (``Limits.channels_per_line``), so every lane it names has shard 0.
         """
 
     @abstractmethod

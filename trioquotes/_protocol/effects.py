@@ -84,7 +84,12 @@ class WireChannel(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """One connection: which socket of the venue, and which share of the channels it carries."""
+    """One connection: which socket of the venue, and which share of its channels it carries.
+
+    Attributes:
+        name: the venue's word for the socket.
+        shard: 0, and counted on where its channels are spread over several connections: the planner's affair.
+    """
 
     name: str
     shard: int = 0
@@ -137,12 +142,15 @@ class Limits:
 
     Attributes:
         max_message_bytes: largest message accepted before the line is closed with 1009.
-        channels_per_line: how many channels one connection may carry; ``None`` where nothing says so.
+        channels_per_line: how many channels one connection is to carry, before a further one is opened; ``None``
+            where nothing says so.
+        channels: how many may be had at one time, over whatever connections; ``None`` where nothing says so.
         quiet_s: longest silence of a line that is still healthy, for documentation; the protocol watches it.
     """
 
     max_message_bytes: int = 32 * 1024 * 1024
     channels_per_line: int | None = None
+    channels: int | None = None
     quiet_s: float = 10.0
 
 

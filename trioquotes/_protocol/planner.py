@@ -11,6 +11,7 @@ from trioquotes._protocol.feeds import EventFeed, Feed, NativeFeed
 from trioquotes._protocol.lane import LaneState
 from trioquotes._protocol.ordering import OrderFeed
 from trioquotes._protocol.outlet import Outlet
+from trioquotes._protocol.shards import Shards
 from trioquotes.events import Event
 from trioquotes.topics import Topic
 
@@ -34,17 +35,26 @@ def make_feed(venue: str, topic: Topic[Event], serving: Serving) -> Feed:
 class Planner:
     """Keeps one feed per topic and hands each lane its share.
 
+    Args:
+        venue: says which topic needs which channels, and which lane carries what.
+        options: of the session.
+        raw: whether events keep the frame they came from.
+        channels_per_line: how many channels one connection may carry; ``None`` takes the venue's own limit, if any.
+
     Attributes:
         feeds: by topic; a topic whose last subscriber left is gone at the next :meth:`replan`.
         lanes: every lane there ever was in this session; one without wanted channels needs no line.
     """
 
-    def __init__(self, venue: Venue, options: Options, *, raw: bool = False) -> None:
+    def __init__(
+        self, venue: Venue, options: Options, *, raw: bool = False, channels_per_line: int | None = None
+    ) -> None:
         self.venue = venue
         self.options = options
         self.feeds: dict[Topic[Event], Feed] = {}
         self.lanes: dict[Lane, LaneState] = {}
         self._raw = raw
+        self._shards = Shards(venue, options, channels_per_line or venue.limits.channels_per_line)
 
     def serve(self, topic: Topic[Event]) -> Serving:
         """How the venue serves the topic; the check that comes before any I/O.
@@ -81,7 +91,7 @@ class Planner:
         for feed in self.feeds.values():
             for channel in dict.fromkeys(feed.serving.channels):
                 takers.setdefault(channel, []).append(feed)
-        plan = self.venue.plan(tuple(takers), self.options) if takers else {}
+        plan = self._shards.plan(feed.serving.channels for feed in self.feeds.values())
         for lane in plan:
             if lane not in self.lanes:
                 self.lanes[lane] = LaneState(self.venue.name, lane, raw=self._raw)
@@ -112,12 +122,4 @@ class Planner:
             for channel in carried:
                 if channel in wished:
                     carriers.setdefault(channel, []).append(lane)
-        return {
-            channel: lanes[0] if len(lanes) == 1 else self._home(channel, lanes)
-            for channel, lanes in carriers.items()
-        }
-
-    def _home(self, channel: WireChannel, lanes: Sequence[Lane]) -> Lane:
-        """The lane that carries the channel for its own sake, whatever else is wanted."""
-        alone = self.venue.plan((channel,), self.options)
-        return next((lane for lane in lanes if channel in alone.get(lane, ())), lanes[0])
+        return {channel: self._shards.home(channel, lanes) for channel, lanes in carriers.items()}

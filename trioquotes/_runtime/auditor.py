@@ -104,7 +104,7 @@ class Auditor:
     async def _audit(self, feed: KeptFeed[Any], audit: Audit) -> None:
         host, plan = self._host, self._plan
         figures = self._figures.get(feed.topic, AuditStatistics(feed.topic))
-        if self._allowance().rest_pause_s(trio.current_time()) > 0:
+        if self._allowance().pause_s("rest", trio.current_time()) > 0:
             asked = "the venue's REST asked to be left alone"
             self._figures[feed.topic] = attrs.evolve(figures, failed=figures.failed + 1, last_failure=asked)
             await trio.lowlevel.checkpoint()
@@ -154,7 +154,7 @@ class Auditor:
             charge.settle(trio.current_time())
         pause_s = patience_s(reply, host.clock.random.random)
         if pause_s:
-            allowance.pause_rest(trio.current_time() + pause_s)
+            allowance.pause("rest", trio.current_time() + pause_s)
         if reply.status != HTTP_OK:
             return f"HTTP {reply.status}"
         try:

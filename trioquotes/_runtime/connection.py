@@ -230,7 +230,7 @@ class Connection:
         delay_s = self._allowance.delay_s(effect.cost, stamp.monotonic_s)
         if delay_s > 0.0 and isinstance(effect, Fetch):
             # Where REST asked to be left alone, what needs it steps aside: the socket may still be asked for the rest.
-            pause_s = self._allowance.rest_pause_s(stamp.monotonic_s)
+            pause_s = self._allowance.pause_s("rest", stamp.monotonic_s)
             until_s = stamp.monotonic_s + pause_s
             if pause_s and self._state.ledger.hold(effect.asks | effect.resyncs, until_s):
                 self._resubscribe_wake.set()
@@ -277,7 +277,7 @@ class Connection:
         if not pause_s and answer.status == TOO_MANY_REQUESTS:
             pause_s = LIMITED_S
         if pause_s:
-            self._allowance.pause_rest(stamp.monotonic_s + pause_s)
+            self._allowance.pause("rest", stamp.monotonic_s + pause_s)
             self._state.ledger.hold(effect.asks | effect.resyncs, stamp.monotonic_s + pause_s)
         self._react()
 

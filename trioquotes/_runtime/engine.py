@@ -107,6 +107,7 @@ class Engine:
         connector: Connector,
         clock: Clock,
         raw: bool,
+        channels_per_line: int | None = None,
         audit: AuditPlan | None = None,
     ) -> None:
         self.venue = venue
@@ -118,7 +119,7 @@ class Engine:
         self.clock = clock
         self.failure: BaseException | None = None
         self.body_scope = trio.CancelScope()
-        self.planner = Planner(venue, options, raw=raw)
+        self.planner = Planner(venue, options, raw=raw, channels_per_line=channels_per_line)
         self._auditor = None if audit is None else Auditor(self, audit)
         self._supervisors: dict[Lane, Supervisor] = {}
         self._subscriptions: list[Subscription] = []

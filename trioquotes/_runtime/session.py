@@ -82,6 +82,9 @@ class Session:
         close_timeout_s: for the goodbye of each line on leaving.
         stall_timeout_s: for one frame from its first byte to its last.
         max_message_bytes: the largest message taken; ``None`` takes the venue's default.
+        channels_per_line: how many of the venue's channels one connection carries before a further one is opened;
+            ``None`` takes the venue's own limit, where it has one. Fewer spread a heavy load over more lines, at the
+            price of more connects.
         audit: how often kept books are compared with a fresh snapshot, where the venue offers one; a book that
             differs says so with ``Audited`` and ``Gap`` and is asked for anew. ``None``: never.
         options: the venue's own options by name.
@@ -110,6 +113,7 @@ class Session:
         close_timeout_s: float = 2.0,
         stall_timeout_s: float = 30.0,
         max_message_bytes: int | None = None,
+        channels_per_line: int | None = None,
         audit: AuditPlan | None = None,
         options: Mapping[str, str] | None = None,
         clock: Clock | None = None,
@@ -123,6 +127,8 @@ class Session:
             if not value_s > 0:
                 raise UsageError(f"{name} must be positive")
         check_buffer(buffer, buffer_bytes)
+        if channels_per_line is not None and channels_per_line < 1:
+            raise UsageError("channels_per_line must be at least 1")
         self._buffer = buffer
         self._buffer_bytes = buffer_bytes
         self._overflow: Overflow = overflow
@@ -144,6 +150,7 @@ class Session:
         self._connector = connector
         self._clock = clock if clock is not None else Clock()
         self._raw = raw
+        self._channels_per_line = channels_per_line
         self._audit = audit
         self._running: AbstractAsyncContextManager[Stream] | None = None
         checker = self._engine()
@@ -198,6 +205,7 @@ class Session:
             connector=connector,
             clock=self._clock,
             raw=self._raw,
+            channels_per_line=self._channels_per_line,
             audit=self._audit,
         )
 

@@ -15,7 +15,7 @@ from trioquotes._protocol.contract import Memory, Venue, VenueProtocol
 from trioquotes._protocol.effects import Failure, Fatal, Fetch, Options, Replace, Reply, Retry, Verdict
 from trioquotes._protocol.lane import LaneState
 from trioquotes._protocol.veil import carried
-from trioquotes._protocol.verdict import retry_after_s
+from trioquotes._protocol.verdict import patience_s, retry_after_s
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
 from trioquotes._runtime.connector import Connector, LineFailed, Target
@@ -259,6 +259,7 @@ class Supervisor:
             verdict = Retry(floor_s=retry_after_s(failure.headers) or 0.0)
         else:
             verdict = self._protocol.classify(failure)
+            self._leave_alone(failure)
         renewal = self.state.renewal
         if self.state.data_since_s is not None:
             renewal.served()
@@ -279,6 +280,12 @@ class Supervisor:
         now_s = trio.current_time()
         floor_s = max(verdict.floor_s, self.state.quiet.until_s - now_s)
         await trio.sleep(self._backoff.delay_s(now_s, host.clock.random.random, floor_s=floor_s))
+
+    def _leave_alone(self, failure: Failure) -> None:
+        """A venue that asks one line to come back later means the address: the session's other lines wait as well."""
+        pause_s = patience_s(failure, self._host.clock.random.random)
+        if pause_s and self._allowance is not None:
+            self._allowance.pause("connect", trio.current_time() + pause_s)
 
     def _may_renew(self, verdict: Fatal) -> bool:
         """Whether refused credentials may be replaced by fresh ones: once, where somebody can give them."""

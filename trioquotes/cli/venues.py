@@ -172,7 +172,11 @@ def _details(fact: dict[str, Any]) -> list[Table]:
         limits.add_row(budget["name"], window, _SCOPES[budget["scope"]])
     limits.add_row("message size", f"{fact['limits']['max_message_bytes'] / 2**20:g} MiB", "one message")
     if fact["limits"]["channels_per_line"] is not None:
-        limits.add_row("channels", f"{fact['limits']['channels_per_line']:,}", "one connection")
+        limits.add_row(
+            "channels", f"{fact['limits']['channels_per_line']:,}", "one connection; then one more is opened"
+        )
+    if fact["limits"]["channels"] is not None:
+        limits.add_row("channels", f"{fact['limits']['channels']:,}", "one client")
     limits.add_row("silence", f"{fact['limits']['quiet_s']:g} s", "one connection, then it is given up")
     return [*tables, limits]
 

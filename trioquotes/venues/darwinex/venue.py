@@ -73,7 +73,7 @@ class DarwinexVenue(Venue):
         Budget("REST requests", FRAMES_A_MINUTE // 2, MINUTE_S, "ip", frozenset({"rest"})),
         Budget("connections", 2, MINUTE_S, "ip", frozenset({"connect"})),
     )
-    limits = Limits(max_message_bytes=MAX_FRAME_BYTES, channels_per_line=MAX_PRODUCTS, quiet_s=QUIET_MAX_S)
+    limits = Limits(max_message_bytes=MAX_FRAME_BYTES, channels=MAX_PRODUCTS, quiet_s=QUIET_MAX_S)
     topics: ClassVar[Mapping[str, type[Topic[Event]]]] = _NATIVE_OF
     unified: ClassVar[frozenset[type[Topic[Event]]]] = frozenset(_UNIFIED_OF.values())
 

@@ -95,7 +95,8 @@ class EdgexVenue(Venue):
         Budget("messages", 12, 1.0, "connection", frozenset({"send", "ping"}), reserve=2),
         Budget("snapshots", 1, 1.0, "ip", frozenset({"rest"})),
     )
-    limits = Limits(max_message_bytes=32 * 1024 * 1024, quiet_s=30.0)
+    # Nor how many topics a line may carry; a careful client spreads more than these over several.
+    limits = Limits(max_message_bytes=32 * 1024 * 1024, channels_per_line=120, quiet_s=30.0)
     topics: ClassVar[Mapping[str, type[Topic[Event]]]] = MappingProxyType(native.TOPICS)
     unified = _UNIFIED
 
@@ -246,7 +247,7 @@ class EdgexVenue(Venue):
         """
         if lane == CAPTURED:
             return CapturedProtocol(memory, options)
-        if lane == PUBLIC:
+        if lane.name == PUBLIC.name:
             return PublicProtocol(memory, options)
         signer = None if secrets is None else signer_of(secrets, options.endpoint)
         return PrivateProtocol(signer, options)
