@@ -30,10 +30,6 @@ from trioquotes._runtime.live import (
     LiveBook,
     LiveOrderBook,
 )
-from trioquotes._runtime.mailbox import (
-    ChannelStatistics,
-    Overflow,
-)
 from trioquotes._runtime.session import (
     Feed,
     Session,
@@ -41,6 +37,10 @@ from trioquotes._runtime.session import (
 )
 from trioquotes._runtime.stream import (
     Stream,
+)
+from trioquotes._runtime.subscription import (
+    ChannelStatistics,
+    Overflow,
 )
 from trioquotes._runtime.tokens import (
     Grant,

@@ -15,8 +15,9 @@ from trio.testing import MockClock
 import trioquotes as tq
 from tests.runtime.fakes import ToyVenue, ack, tick
 from tests.runtime.wire_peers import Hall, Peer, text
-from trioquotes._runtime.folding import FRAMES_BYTES, RUN_LIMIT, SHORT_BYTES
-from trioquotes._runtime.mailbox import COMPACT_FROM, Mailbox, Subscription
+from trioquotes._runtime.folding import FRAMES_BYTES, RUN_LIMIT, SHORT_BYTES, Cell
+from trioquotes._runtime.mailbox import COMPACT_FROM, Mailbox
+from trioquotes._runtime.subscription import Subscription
 from trioquotes._runtime.transport import TapConnector
 
 ROUNDS = 5_000
@@ -38,7 +39,7 @@ def test_notices_between_dropped_events_are_folded(distinct: bool) -> None:
         subscription.push(trade(number), 100)
         reason = f"reason {number}" if distinct else "reason"
         subscription.notify(tq.Gap(venue="toy", topic=topic, received_ns=number, reason=reason, missed=1))
-    assert len(mailbox._cells) <= COMPACT_FROM + (BUFFER + 1) * RUN_LIMIT
+    assert len(mailbox.entries) <= COMPACT_FROM + (BUFFER + 1) * RUN_LIMIT
     items = []
     while (item := mailbox.pop()) is not None:
         items.append(item)
@@ -163,7 +164,8 @@ def test_the_weight_of_notices_is_right_after_everything_that_befalls_them() -> 
             mailbox.retract(subscription, tq.Malformed)
         if number % 500 == 0:
             mailbox.pop()
-    waiting = sum(len(cell.event.frame) for cell in mailbox._cells if isinstance(cell.event, tq.Malformed))
+    notices = [entry.notice for entry in mailbox.entries if isinstance(entry, Cell)]
+    waiting = sum(len(notice.frame) for notice in notices if isinstance(notice, tq.Malformed))
     assert mailbox.notice_bytes == waiting
     drained(mailbox)
     assert mailbox.notice_bytes == 0

@@ -18,7 +18,8 @@ from tests.runtime.wire_peers import Hall, Peer, text
 from tests.simulation.places import PLACES
 from trioquotes._runtime.channel import MailboxReader
 from trioquotes._runtime.connection import Connection
-from trioquotes._runtime.mailbox import Mailbox, Subscription
+from trioquotes._runtime.mailbox import Mailbox
+from trioquotes._runtime.subscription import Subscription
 from trioquotes._runtime.transport import TapConnector
 from trioquotes._runtime.wire import Wire
 from trioquotes.simulator.faults import DropLine, Fault, RefuseHandshake

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import trioquotes as tq
 from trioquotes._runtime.channel import Channel, MailboxReader
 from trioquotes._runtime.folding import RUN_LIMIT
-from trioquotes._runtime.mailbox import COMPACT_FROM, Mailbox, Overflow, Subscription
+from trioquotes._runtime.mailbox import COMPACT_FROM, Mailbox
+from trioquotes._runtime.subscription import Overflow, Subscription
 
 
 def trade(number: int, instrument: str = "A") -> tq.Trade:
@@ -224,7 +225,7 @@ def test_a_reader_that_never_reads_costs_no_more_than_the_buffer() -> None:
     for number in range(20_000):
         one.push(trade(number), 10)
         two.notify(gap(topic=two.topic))
-    assert len(mailbox._cells) <= COMPACT_FROM * 2 + 40
+    assert len(mailbox.entries) <= COMPACT_FROM * 2 + 40
     assert one.statistics().queued == 10
 
 

@@ -19,8 +19,9 @@ from trioquotes._protocol.tally import Tally, TallyCount
 from trioquotes._runtime.auditor import Auditor, AuditStatistics
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Connector
-from trioquotes._runtime.mailbox import ChannelStatistics, Mailbox, Overflow, Subscription
+from trioquotes._runtime.mailbox import Mailbox
 from trioquotes._runtime.secrets import SecretsKeeper
+from trioquotes._runtime.subscription import ChannelStatistics, Overflow, Subscription
 from trioquotes._runtime.supervisor import Settings, Supervisor
 from trioquotes.errors import UsageError
 from trioquotes.events import Event

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sized
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
+import attrs
 import msgspec
 
 from trioquotes.events import Gap, Malformed, Notice, Unknown
+
+if TYPE_CHECKING:
+    from trioquotes._runtime.subscription import Subscription
 
 __all__ = [
     "FRAMES_BYTES",
     "RUN_LIMIT",
     "SHORT_BYTES",
+    "Cell",
     "Run",
     "fold",
     "frame_bytes",
@@ -32,6 +37,22 @@ SHORT_BYTES = 256
 """The beginning of a frame that is kept where there is no room for all of it."""
 
 _CUT = b"..."
+
+
+@attrs.define(eq=False)
+class Cell:
+    """A notice's place in a mailbox.
+
+    Attributes:
+        subscription: whose it is.
+        notice: ``None`` once it was folded into a later one, or taken back.
+        weight_bytes: of the frame that it carries.
+    """
+
+    plain: ClassVar = False
+    subscription: Subscription
+    notice: Notice | None
+    weight_bytes: int
 
 
 class Run(Container[object], Sized, Protocol):

@@ -10,7 +10,8 @@ import trio
 
 from trioquotes._protocol.bookkeeper import KeptFeed
 from trioquotes._runtime.channel import Channel
-from trioquotes._runtime.mailbox import Mailbox, Subscription
+from trioquotes._runtime.mailbox import Mailbox
+from trioquotes._runtime.subscription import Subscription
 from trioquotes.books import BookState, BookView, OrderBook, OrderBookL3, OrderOnBook, QueueAhead
 from trioquotes.events import BookSide, Event, RestingOrder
 

@@ -19,9 +19,10 @@ from trioquotes._runtime.connector import Connector
 from trioquotes._runtime.endings import sole
 from trioquotes._runtime.endpoints import resolve_endpoint
 from trioquotes._runtime.engine import Engine
-from trioquotes._runtime.mailbox import Mailbox, Overflow
+from trioquotes._runtime.mailbox import Mailbox
 from trioquotes._runtime.secrets import SecretsKeeper
 from trioquotes._runtime.stream import DEFAULT_BUFFER, DEFAULT_BUFFER_BYTES, Stream, check_buffer
+from trioquotes._runtime.subscription import Overflow
 from trioquotes._runtime.supervisor import Settings
 from trioquotes.credentials import Credentials, CredentialsProvider
 from trioquotes.errors import (

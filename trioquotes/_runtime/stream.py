@@ -9,7 +9,8 @@ import trio
 from trioquotes._runtime.channel import Channel, MailboxReader
 from trioquotes._runtime.engine import Engine, SessionStatistics
 from trioquotes._runtime.live import LiveBook, LiveOrderBook
-from trioquotes._runtime.mailbox import Mailbox, Overflow
+from trioquotes._runtime.mailbox import Mailbox
+from trioquotes._runtime.subscription import Overflow
 from trioquotes.errors import UsageError
 from trioquotes.events import Event, Notice
 from trioquotes.topics import Books, OrderBooks, Topic
