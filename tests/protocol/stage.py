@@ -26,6 +26,7 @@ class Up:
     def __init__(self) -> None:
         self.receipt = Receipt(7)
         self.frame_bytes = 50
+        self.keeps_frames = False
         self.resyncs: list[WireChannel] = []
         self.gaps = 0
 

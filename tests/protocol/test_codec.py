@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
@@ -259,9 +260,23 @@ def test_what_a_reader_has_read_before_changes_nothing_in_what_it_lets_pass(
     read: list[tuple[str, str, str]],
 ) -> None:
     experienced: Reader[Any] = Reader(Row | Other, literals=True)
+    longest = 0
     for form, one, two in read:
         frame = form.format(one, two).encode()
-        assert outcome(experienced, frame) == outcome(Reader(Row | Other, literals=True), frame)
+        found, afresh = outcome(experienced, frame), outcome(Reader(Row | Other, literals=True), frame)
+        displacing = re.search(rb"[0-9.]{64}", frame) is not None and len(frame) <= longest + 16
+        assert found == afresh or (displacing and not isinstance(found, str))
+        longest = max(longest, len(frame))
+
+
+@given(st.integers(1, 63), st.integers(66, 200))
+def test_a_number_that_grows_absurd_is_found(usual: int, absurd: int) -> None:
+    reader: Reader[Any] = Reader(Row | Other)
+    for digits in (1, usual, usual):
+        assert isinstance(outcome(reader, f'{{"type":"row","price":"{"1" * digits}"}}'.encode()), Row)
+    refused = outcome(reader, f'{{"type":"row","price":"{"1" * absurd}"}}'.encode())
+    assert isinstance(refused, str)
+    assert "out of range" in refused
 
 
 def test_what_a_reader_remembers_is_bounded() -> None:
@@ -270,7 +285,7 @@ def test_what_a_reader_remembers_is_bounded() -> None:
         key = f"{number:b}".replace("0", "in").replace("1", "ie")
         reader.read(json.dumps({"type": "other", key: 1}).encode())
     reader.read(json.dumps({"type": "other", "ie" * 300: 1}).encode())
-    kept = reader._shapes
+    kept = reader._lengths
     assert 0 < len(kept) <= 1024
     assert max(map(len, kept)) <= 512
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from decimal import Decimal
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -34,6 +34,9 @@ from trioquotes.events import (
     WireMessage,
 )
 from trioquotes.topics import Depths, Topic
+
+if TYPE_CHECKING:
+    from trioquotes._protocol.route import Carrier, Route
 
 __all__ = ["BookFeed", "DepthFeed", "KeptFeed", "PriceFeed", "QuoteFeed", "ServedBook", "ViewFeed"]
 
@@ -79,6 +82,10 @@ class KeptFeed(EventFeed, Generic[B]):
         except BookError as error:
             return self._broken(str(error), up.receipt.received_ns, up)
         return refused
+
+    def direct(self, lane: Carrier, route: Route) -> None:
+        """There is none: what a message does to the book is to be seen first."""
+        del lane, route
 
     @abstractmethod
     def _keep(self, made: object, up: Upstream) -> str | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -102,12 +102,14 @@ _ODD_LITERAL = re.compile(rb"[:,\[]_+[,\]}]")
 _LITERAL_END = re.compile(rb"_[,\]}]")  # rare, and so found to be absent in half the time
 _DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
 _LONG = b"0" * MAX_ADJUSTED
+_DIGIT_RUNS = re.compile(rb"[0-9.]+")
 _BACKSLASH = 92
 # What neither makes a number odd nor tells where one stands: every text that Decimal takes and that is no plain number
 # has a character that is not among these.
 _ORDINARY = bytes(sorted(set(b"0123456789.+-:/abcdfghjklmopqrstuvwxyzABCDFGHJKLMOPQRSTUVWXYZ")))
 _SHAPES_KEPT = 1024
 _SHAPE_BYTES = 512  # of a longer one the second look costs less than to keep it
+_LENGTH_SLACK = 16  # by how much the numbers and names of a frame may be longer than those of one looked at
 
 
 def suspicious(frame: bytes, *, literals: bool = False) -> bool:
@@ -144,39 +146,48 @@ class Reader(Generic[T]):
         kind: what msgspec is to decode to.
         literals: whether decimals may also stand as JSON numbers, without quotes; where the venue never does that, it
             is still what keeps an absurd one out.
+
+    Attributes:
+        read: from a frame to the typed value. Raises ``BadFrame`` where the frame is not JSON, not of the type, or
+            holds a text that is not a plain number. A number of absurd length is found by the length that it gives
+            its frame: one that only takes the place of other text in a frame of a known shape passes.
     """
 
-    __slots__ = ("_decode", "_literals", "_shapes")
+    __slots__ = ("_lengths", "_literals", "read")
 
     def __init__(self, kind: type[T] | Any, *, literals: bool = False) -> None:
-        self._decode = msgspec.json.Decoder(kind).decode
         self._literals = literals
-        self._shapes: set[bytes] = set()  # of frames without odd numbers: a venue's frames have few
+        # How long frames without odd numbers are, by their shape: a venue's frames have few.
+        self._lengths: dict[bytes, int] = {}
+        self.read: Callable[[bytes], T] = self._reading(msgspec.json.Decoder(kind).decode)
 
-    def read(self, frame: bytes) -> T:
-        """The typed value.
+    def _reading(self, decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+        """A function rather than a method, whose names are found at once: it runs for every frame there is."""
+        known = self._lengths.get
+        ordinary = _ORDINARY
 
-        Raises:
-            BadFrame: the frame is not JSON, not of the type, or holds a text that is not a plain number.
-        """
-        try:
-            value: T = self._decode(frame)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise BadFrame(explain(error, frame)) from error
-        shape = frame.translate(None, _ORDINARY)
-        if shape not in self._shapes or frame.translate(_DIGITS).find(_LONG) >= 0:
-            self._look_twice(frame, shape, value)
-        return value
+        def read(frame: bytes) -> T:
+            try:
+                value = decode(frame)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise BadFrame(explain(error, frame)) from error
+            if len(frame) > known(shape := frame.translate(None, ordinary), 0):
+                self._look_twice(frame, shape, value)
+            return value
+
+        return read
 
     def _look_twice(self, frame: bytes, shape: bytes, value: T) -> None:
         """Compare the numbers with their text where it may be odd; a shape that holds none is remembered."""
-        if suspicious(frame, literals=self._literals):
+        lengths = self._lengths
+        odd = shape not in lengths or frame.translate(_DIGITS).find(_LONG) >= 0
+        if odd and suspicious(frame, literals=self._literals):
             check_numbers(value, builtins(frame))
-            return
-        if len(shape) <= _SHAPE_BYTES:
-            if len(self._shapes) >= _SHAPES_KEPT:
-                self._shapes.clear()
-            self._shapes.add(shape)
+        elif len(shape) <= _SHAPE_BYTES:
+            if len(lengths) >= _SHAPES_KEPT:
+                lengths.clear()
+            longest = max(map(len, _DIGIT_RUNS.findall(frame)), default=0)
+            lengths[shape] = len(frame) + max(min(MAX_ADJUSTED - 1 - longest, _LENGTH_SLACK), 0)
 
 
 def builtins(frame: bytes) -> Any:

@@ -10,7 +10,7 @@ reconnect (asked = nothing) and the resync of one broken book are that one code 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -37,7 +37,7 @@ from trioquotes.errors import UnsupportedTopic
 from trioquotes.events import Event, WireMessage
 from trioquotes.topics import UNIFIED_TOPICS, Topic
 
-__all__ = ["LedgerView", "Memory", "Sink", "Venue", "VenueProtocol"]
+__all__ = ["Door", "LedgerView", "Memory", "Sink", "Venue", "VenueProtocol"]
 
 Memory: TypeAlias = MutableMapping[Any, Any]
 """What a lane remembers from one connection to the next (last trade ids, versions); the venue's own keys."""
@@ -75,6 +75,17 @@ class LedgerView(Protocol):
         """Requests sent, neither answered nor given up."""
 
 
+class Door(Protocol):
+    """Where the messages of one channel go.
+
+    Attributes:
+        take: does what ``Sink.deliver`` does; to be looked up for every message.
+    """
+
+    @property
+    def take(self) -> Callable[[WireMessage, int], None]: ...
+
+
 class Sink(Protocol):
     """Where a protocol puts what it finds; every element of every frame gets exactly one disposition.
 
@@ -89,6 +100,13 @@ class Sink(Protocol):
         It counts as one element delivered, the other ``elements - 1`` as folded into it; where nobody
         asked for the channel all of them are ignored. ``instrument`` is said for a channel that
         carries several.
+        """
+
+    def door(self, channel: WireChannel) -> Door | None:
+        """Where messages of a channel go, for who hands over so many that looking it up each time would tell.
+
+        ``None`` for a channel that nobody asked for on this connection; else it may be kept for as long as the
+        connection lasts, whatever is withdrawn meanwhile.
         """
 
     def folded(self, elements: int = 1) -> None:

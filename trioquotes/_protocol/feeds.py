@@ -7,8 +7,8 @@ once. Feeds that keep a book are in ``bookkeeper``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import force_setattr
 
@@ -18,6 +18,9 @@ from trioquotes._protocol.timing import Lag
 from trioquotes.errors import TrioquotesError
 from trioquotes.events import Connected, Disconnected, Event, Gap, Notice, WireMessage
 from trioquotes.topics import Topic
+
+if TYPE_CHECKING:
+    from trioquotes._protocol.route import Carrier, Route, Take
 
 __all__ = ["BYTES_PER_WIRE_BYTE", "EVENT_BYTES", "EventFeed", "Feed", "NativeFeed", "Upstream"]
 
@@ -38,6 +41,10 @@ class Upstream(Protocol):
     def frame_bytes(self) -> int:
         """Size of the present frame."""
 
+    @property
+    def keeps_frames(self) -> bool:
+        """Whether events keep their frames."""
+
     def resync(self, channel: WireChannel) -> None:
         """Bring the channel's snapshot again."""
 
@@ -57,6 +64,7 @@ class Feed(ABC):
         self.served = False  # confirmed, or something came: from then on a lost line leaves a gap
         self.ended: TrioquotesError | None = None
         self.lag = Lag()
+        self.hand_over: Callable[[Event, int], None] = self._hand_to_all
 
     def join(self, outlet: Outlet, now_ns: int) -> None:
         """A subscriber comes."""
@@ -65,6 +73,7 @@ class Feed(ABC):
             outlet.ended(self.ended)
             return
         self.outlets.append(outlet)
+        self._rewire()
         if not self.unconfirmed:
             outlet.confirmed()
 
@@ -72,6 +81,15 @@ class Feed(ABC):
         """A subscriber goes; nothing happens where the topic's end was faster."""
         if outlet in self.outlets:
             self.outlets.remove(outlet)
+            self._rewire()
+
+    def _rewire(self) -> None:
+        """One subscriber, as nearly always, is reached without a detour."""
+        self.hand_over = self.outlets[0].push if len(self.outlets) == 1 else self._hand_to_all
+
+    def _hand_to_all(self, event: Event, weight_bytes: int) -> None:
+        for outlet in self.outlets:
+            outlet.push(event, weight_bytes)
 
     @property
     def awaits_snapshot(self) -> bool:
@@ -90,6 +108,11 @@ class Feed(ABC):
     def take(self, message: WireMessage, up: Upstream) -> str | None:
         """A message of one of the topic's channels; returns why it made no event, or ``None``."""
 
+    def direct(self, lane: Carrier, route: Route) -> Take | None:
+        """The shortest way for a message of a channel that this feed alone takes; ``None`` where there is only :meth:`take`."""
+        del lane, route
+        return None
+
     def confirm(self, channel: WireChannel) -> None:
         """One of the topic's channels is served."""
         if channel in self.unconfirmed:
@@ -105,6 +128,7 @@ class Feed(ABC):
             return
         self.ended = error
         outlets, self.outlets = self.outlets, []
+        self._rewire()
         for outlet in outlets:
             outlet.ended(error)
 
@@ -156,11 +180,28 @@ class NativeFeed(Feed):
         force_setattr(message, "received_ns", received_ns)
         if raw is not None:
             force_setattr(message, "raw", raw)
-        weight_bytes = EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes
         self.lag.saw(message)
-        for outlet in self.outlets:
-            outlet.push(message, weight_bytes)
+        self.hand_over(message, EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes)
         return None
+
+    def direct(self, lane: Carrier, route: Route) -> Take | None:
+        """What :meth:`take` and its caller do, in one step: most of what a session does goes this way."""
+        if lane.keeps_frames:
+            return None
+        lag, tally, stamp = self.lag, lane.tally, force_setattr
+
+        def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
+            if lag.first is None:
+                lag.first = message
+                lane.began(self)
+            lag.last = route.last = message
+            stamp(message, "received_ns", lane.received_ns)
+            tally.delivered += 1
+            if elements != 1:
+                tally.folded += elements - 1
+            self.hand_over(message, EVENT_BYTES + BYTES_PER_WIRE_BYTE * lane.frame_bytes)
+
+        return take
 
 
 def _unifier(serving: Serving) -> Unify:
@@ -184,15 +225,50 @@ class EventFeed(Feed):
     def take(self, message: WireMessage, up: Upstream) -> str | None:
         """Unify once, hand over to all."""
         made = self._unify(message, up.receipt)
+        weight_bytes = EVENT_BYTES + (up.frame_bytes if up.keeps_frames else 0)
         if isinstance(made, Skip):
             return made.reason
         if not isinstance(made, tuple):
             self.lag.saw(made)
-            for outlet in self.outlets:
-                outlet.push(made, EVENT_BYTES)
+            self.hand_over(made, weight_bytes)
             return None
         for event in made:
             self.lag.saw(event)
-            for outlet in self.outlets:
-                outlet.push(event, EVENT_BYTES)
+            self.hand_over(event, weight_bytes)
         return None if made else "empty"
+
+    def direct(self, lane: Carrier, route: Route) -> Take | None:
+        """The same in one step with its caller, for a message that makes one event."""
+        if lane.keeps_frames:
+            return None
+        lag, tally = self.lag, lane.tally
+
+        def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
+            made = self._unify(message, lane.receipt)
+            route.last = message
+            if isinstance(made, Skip | tuple):
+                self._take_odd(made, elements, lane)
+                return
+            if lag.first is None:
+                lag.first = made
+                lane.began(self)
+            lag.last = made
+            tally.delivered += 1
+            if elements != 1:
+                tally.folded += elements - 1
+            self.hand_over(made, EVENT_BYTES)
+
+        return take
+
+    def _take_odd(self, made: Skip | tuple[Event, ...], elements: int, lane: Carrier) -> None:
+        """A message that makes no event, or several."""
+        if isinstance(made, Skip) or not made:
+            lane.carried()
+            lane.tally.ignored[made.reason if isinstance(made, Skip) else "empty"] += elements
+            return
+        lane.began(self)
+        lane.tally.delivered += 1
+        lane.tally.folded += elements - 1
+        for event in made:
+            self.lag.saw(event)
+            self.hand_over(event, EVENT_BYTES)

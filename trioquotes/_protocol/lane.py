@@ -8,7 +8,7 @@ session with values.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from trioquotes._protocol.bookkeeper import KeptFeed
@@ -17,7 +17,7 @@ from trioquotes._protocol.feeds import Feed
 from trioquotes._protocol.ledger import Ledger
 from trioquotes._protocol.patience import Quiet
 from trioquotes._protocol.renewal import Renewal
-from trioquotes._protocol.route import Route
+from trioquotes._protocol.route import NOT_SUBSCRIBED, Route
 from trioquotes._protocol.tally import Tally
 from trioquotes._protocol.timing import RoundTrip
 from trioquotes._protocol.veil import Veil
@@ -41,15 +41,16 @@ from trioquotes.topics import Topic
 __all__ = ["LaneState", "NoticeMaker"]
 
 NoticeMaker: TypeAlias = Callable[[Topic[Event] | None], Notice]
-
-NOT_SUBSCRIBED = "not subscribed"
-WITHDRAWN = "withdrawn"
+Receiver: TypeAlias = Callable[[bytes, Stamp, "LaneState"], None]
 
 
 class LaneState:
     """One lane's ledger, routes, count and outgoing control frames.
 
     Attributes:
+        received_ns: when the present frame came.
+        frame_bytes: its size.
+        keeps_frames: whether events keep their frames.
         veil: hides the session's secrets in what a venue says: here all its words come in.
         quiet: until when nothing may be asked for, since the venue said that it was asked too much.
         renewal: what is done about credentials that the venue refuses on the line.
@@ -71,11 +72,12 @@ class LaneState:
         self.last_error = ""
         self.data_since_s: float | None = None  # first data of this connection: what the backoff asks
         self.stirred = False  # whether a new request may be due since the runtime last looked
-        self._raw = raw
+        self.keeps_frames = raw
         self._routes: dict[WireChannel, Route] = {}
         self._withdrawn: dict[WireChannel, Route] = {}  # the server may serve them still
         self._stamp = Stamp(0, 0.0)
         self.receipt = Receipt(0)
+        self.received_ns = 0
         self.frame_bytes = 0
         self.data_ns: int | None = None  # when the last message that somebody takes came
         self._fresh: set[Feed] = set()  # got events of the present socket read
@@ -85,30 +87,22 @@ class LaneState:
     def route(self, channels: Sequence[WireChannel], takers: Mapping[WireChannel, Sequence[Feed]]) -> None:
         """Replace what the lane carries: all ``channels`` are wanted, also those that nobody takes (implied)."""
         before = {**self._withdrawn, **self._routes}
-        self._routes = {c: Route(takers.get(c, ()), before.get(c)) for c in channels}
-        self._withdrawn = {c: Route((), route) for c, route in before.items() if c not in self._routes}
+        known = {channel: route.feeds for channel, route in before.items()}
+        self._routes = {c: before[c] if c in before else Route(c.name, self) for c in channels}
+        self._withdrawn = {c: route for c, route in before.items() if c not in self._routes}
+        for route in self._withdrawn.values():
+            route.withdraw()
+        for channel, route in self._routes.items():
+            route.serve(takers.get(channel, ()))
         self.ledger.want(channels)
-        for channel in channels:
-            self._say_late(before.get(channel), channel)
-            if channel in self.ledger.asked and self._snapshot_missed(before.get(channel), channel):
+        for channel, route in self._routes.items():
+            before_now = known.get(channel, ())
+            route.say_late(before_now)
+            if channel in self.ledger.asked and route.missed_snapshot(before_now):
                 self.resync(channel)
         for channel in self.ledger.confirmed:
             for feed in self._feeds_of(channel):
                 feed.confirm(channel)
-
-    def _say_late(self, before: Route | None, channel: WireChannel) -> None:
-        """Tell new feeds of a channel what went by before they were there."""
-        if before is None or before.last is None:
-            return
-        for feed in self._feeds_of(channel):
-            if feed not in before.feeds:
-                feed.came_late(before.last)
-
-    def _snapshot_missed(self, before: Route | None, channel: WireChannel) -> bool:
-        """Whether a new feed needs a snapshot that the channel had before and nobody else waits for."""
-        known = () if before is None else before.feeds
-        awaiting = [feed in known for feed in self._feeds_of(channel) if feed.awaits_snapshot]
-        return bool(awaiting) and not any(awaiting)
 
     def connected(self, stamp: Stamp) -> None:
         """A line came up."""
@@ -157,19 +151,26 @@ class LaneState:
 
     def begin(self, frame: bytes, stamp: Stamp) -> None:
         """A frame is about to be given to the protocol."""
-        next(self.each((frame,), stamp))
+        self._open((frame,), stamp)
+        self.frame_bytes = len(frame)
+        if self.keeps_frames:
+            self.receipt = Receipt(stamp.wall_ns, frame)
 
-    def each(self, frames: Sequence[bytes], stamp: Stamp) -> Iterator[bytes]:
-        """The frames of one socket read, each announced as by :meth:`begin`."""
+    def read(self, frames: Sequence[bytes], stamp: Stamp, receive: Receiver) -> None:
+        """Give the frames of one socket read to the protocol."""
+        self._open(frames, stamp)
+        for frame in frames:
+            self.frame_bytes = len(frame)
+            if self.keeps_frames:
+                self.receipt = Receipt(stamp.wall_ns, frame)
+            receive(frame, stamp, self)
+
+    def _open(self, frames: Sequence[bytes], stamp: Stamp) -> None:
         self._stamp = stamp
         self.tally.frames += len(frames)
         self.tally.bytes += sum(map(len, frames))
+        self.received_ns = stamp.wall_ns
         self.receipt = Receipt(stamp.wall_ns)
-        for frame in frames:
-            self.frame_bytes = len(frame)
-            if self._raw:
-                self.receipt = Receipt(stamp.wall_ns, frame)
-            yield frame
 
     def settle(self) -> None:
         """The frames of one socket read are all given."""
@@ -228,33 +229,26 @@ class LaneState:
         self, channel: WireChannel, message: WireMessage, *, elements: int = 1, instrument: str = ""
     ) -> None:
         """Hand a message to everybody who asked for its channel."""
-        route = self._routes.get(channel)
+        route = self._routes.get(channel) or self._withdrawn.get(channel)
         if route is None:
-            left = self._withdrawn.get(channel)
-            if left is not None:
-                left.last = message
-            self.tally.ignored[NOT_SUBSCRIBED if left is None else WITHDRAWN] += elements
-            return
-        route.last = message
+            self.tally.ignored[NOT_SUBSCRIBED] += elements
+        else:
+            route.take(message, elements, instrument)
+
+    def door(self, channel: WireChannel) -> Route | None:
+        """Where messages of a channel go, for as long as this connection lasts."""
+        return self._routes.get(channel) or self._withdrawn.get(channel)
+
+    def began(self, feed: Feed) -> None:
+        """A feed hands over its first event of the present socket read."""
+        feed.served = True
+        self._fresh.add(feed)
+        self.carried()
+
+    def carried(self) -> None:
+        """A message of one of the channels came."""
         if self.data_since_s is None:
             self.data_since_s = self._stamp.monotonic_s
-        skipped: str | None = None
-        delivered = False
-        for feed in route.takers(instrument) if route.by_instrument else route.all:
-            reason_or_none = feed.take(message, self)
-            if reason_or_none is None:
-                delivered = feed.served = True
-                self._fresh.add(feed)
-            elif skipped is None:
-                skipped = reason_or_none
-        if delivered:
-            self.tally.delivered += 1
-            self.tally.folded += elements - 1
-        elif route.feeds:
-            self.tally.ignored[skipped or NOT_SUBSCRIBED] += elements
-        else:
-            # A channel nobody asked for is one the venue implied: its name says what it is for.
-            self.tally.ignored[channel.name] += elements
 
     def folded(self, elements: int = 1) -> None:
         """Elements that became part of another event."""
@@ -417,7 +411,8 @@ class LaneState:
 
     def _drop_ended(self) -> None:
         """Topics that ended take nothing more, whatever comes before the next plan."""
-        self._routes = {channel: Route(route.feeds, route) for channel, route in self._routes.items()}
+        for route in self._routes.values():
+            route.serve(route.feeds)
 
     def _feeds_of(self, channel: WireChannel) -> tuple[Feed, ...]:
         route = self._routes.get(channel)

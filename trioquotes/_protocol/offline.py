@@ -76,9 +76,13 @@ class _OfflineLane(LaneState):
                 self.ignored("no such instrument", elements)
                 return
             self._seen.add(subject)
-            known = self._routes.get(channel, Route()).feeds
-            self._routes[channel] = Route(dict.fromkeys((*known, *feeds)))
+            route = self._routes.setdefault(channel, Route(channel.name, self))
+            route.serve(dict.fromkeys((*route.feeds, *feeds)))
         super().deliver(channel, message, elements=elements, instrument=instrument)
+
+    def door(self, channel: WireChannel) -> None:
+        """No short way: whoever comes first is to be let in by :meth:`deliver`."""
+        del channel
 
     def rejected(self, channel: WireChannel, reason: str, kind: RejectionKind = "refused") -> None:
         """A captured refusal ends nothing, but it is said."""

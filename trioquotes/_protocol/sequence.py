@@ -77,6 +77,14 @@ class TradeIds:
         missed = 0 if last is None else trade_id - 1 - max(last, self._announced)
         return self._take(trade_id, sequence, Step("gap", missed) if missed > 0 else OK)
 
+    def follows(self, trade_id: int, sequence: int) -> bool:
+        """Whether a new trade is just the next one: then it is taken; else ask :meth:`trade` what it is."""
+        if self.last is None or trade_id != self.last + 1:
+            return False
+        self.last = trade_id
+        self._sequence = sequence
+        return True
+
     def history(self, trade_id: int, sequence: int) -> Step:
         """The latest trade as of the subscription: not new, but everything up to it has passed."""
         last = self.last

@@ -155,8 +155,7 @@ class Connection:
             self._look(stamp)
             if self._doubt and stamp.monotonic_s >= self._doubted_s + LEFTOVERS_S:
                 self._doubt = ""
-            for frame in state.each(batch.frames, stamp):
-                protocol.receive(frame, stamp, state)
+            state.read(batch.frames, stamp, protocol.receive)
             if batch.pongs:
                 state.at(stamp)
                 protocol.pong(stamp, state)

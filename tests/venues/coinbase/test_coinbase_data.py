@@ -820,7 +820,7 @@ def test_captured_frames_of_orders_without_their_matches_are_not_counted() -> No
 
 def test_message_given_to_its_taker_is_the_one_on_the_wire() -> None:
     play, (box,) = playing(coinbase.Matches(P))
-    frame = match(5, extra={"new": [1, 2]})
+    frame = match(1, extra={"new": [1, 2]})
     play.server(frame)
     (made,) = box.take()
     assert isinstance(made, coinbase.Match)

@@ -56,12 +56,13 @@ class PriceBooks:
         out.resynced(channel)  # before it is taken: who finds it wrong asks for another
         out.deliver(channel, message)
 
-    def update(self, channel: WireChannel, message: L2Update, elements: int, out: Sink) -> None:
-        """Changes of a book."""
+    def update(self, channel: WireChannel, message: L2Update, elements: int, out: Sink) -> bool:
+        """Changes of a book; returns whether they, and so the next ones too, may be handed over."""
         if self._waiting and channel in self._waiting:
             out.ignored(AWAITING_SNAPSHOT, elements)
-        else:
-            out.deliver(channel, message, elements=elements)
+            return False
+        out.deliver(channel, message, elements=elements)
+        return True
 
     def spoiled(self, channel: WireChannel, frame: bytes, reason: str, out: Sink) -> None:
         """A part of the book does not decode: what does is handed over, but no book is kept with it."""

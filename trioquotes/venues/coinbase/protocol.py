@@ -29,6 +29,7 @@ from trioquotes.events import WireMessage
 from trioquotes.venues.coinbase import messages as wire
 from trioquotes.venues.coinbase.auth import Signer
 from trioquotes.venues.coinbase.conversation import BOOKS, BY_ORDER, Conversation
+from trioquotes.venues.coinbase.doors import Doors
 from trioquotes.venues.coinbase.level3 import (
     DOCUMENTED_SCHEMA,
     Level3Schema,
@@ -36,6 +37,7 @@ from trioquotes.venues.coinbase.level3 import (
     named,
 )
 from trioquotes.venues.coinbase.listings import Status
+from trioquotes.venues.coinbase.messages import L2Update, Match
 from trioquotes.venues.coinbase.order_streams import OrderStreams
 from trioquotes.venues.coinbase.price_books import PriceBooks
 from trioquotes.venues.coinbase.readings import Reading
@@ -51,6 +53,7 @@ WHOLE: Final = frozenset({"status", "rfq_matches"})
 
 _OBJECTS = wire.MarketMessage | wire.OrderMessage | wire.Answer | Status | Level3Schema
 _MESSAGES: Reader[Any] = Reader(_OBJECTS, literals=True)
+_read = _MESSAGES.read
 _TYPES: Final = frozenset(kind.__struct_config__.tag for kind in get_args(_OBJECTS))
 
 
@@ -79,13 +82,15 @@ class CoinbaseProtocol:
         self._schema: Mapping[str, tuple[str, ...]] = DOCUMENTED_SCHEMA
         self._vitals = Vitals()
         self._read_at: Stamp | None = None
+        self._arrays = reading.captured  # whether frames may be arrays
+        self._doors = Doors(self._is_asked)
         self._handlers: dict[type, Callable[[Any, Stamp, Sink], None]] = {
             wire.Heartbeat: self._heartbeat,
             Status: self._status,
             wire.Ticker: self._ticker,
             wire.Snapshot: self._snapshot,
-            wire.L2Update: self._update,
-            wire.Match: self._match,
+            L2Update: self._update,
+            Match: self._match,
             wire.LastMatch: self._last_match,
             wire.Received: self._order,
             wire.Open: self._order,
@@ -114,6 +119,7 @@ class CoinbaseProtocol:
     def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
         """A request went out; the line is watched from the first one on, since connecting takes its time."""
         self._talk.sent(effect, stamp)
+        self._doors.close()
         if not self._opened:
             self._opened = True
             self._vitals.heard(stamp.monotonic_s)
@@ -131,6 +137,7 @@ class CoinbaseProtocol:
                 self._vitals.forget(channel.instrument)
         self._gone -= effect.asks
         for channel in sorted(effect.asks):
+            self._arrays |= channel.name == "level3"
             if channel.name in BOOKS:
                 self._books.asked(channel, stamp.monotonic_s)
 
@@ -141,15 +148,31 @@ class CoinbaseProtocol:
         if stamp is not self._read_at:  # all frames of a socket read have the same
             self._read_at = stamp
             self._vitals.heard(stamp.monotonic_s)
-        if frame[:1] == b"[":
+        if self._arrays and frame[:1] == b"[":
             self._array(frame, stamp, out)
             return
         try:
-            message = _MESSAGES.read(frame)
+            message = _read(frame)
         except BadFrame as bad:
-            self._bad(frame, bad.reason, out)
+            if frame[:1] == b"[":
+                self._array(frame, stamp, out)
+            else:
+                self._bad(frame, bad.reason, out)
             return
-        self._handlers[type(message)](message, stamp, out)
+        kind, doors = type(message), self._doors
+        if kind is L2Update:
+            door = doors.books.get(message.product_id)
+            if door is not None:
+                doors.heard.add(message.product_id)
+                door.take(message, len(message.changes) or 1)
+                return
+        elif kind is Match:
+            known = doors.trades.get(message.product_id)
+            if known is not None and known[1].follows(message.trade_id, message.sequence):
+                doors.heard.add(message.product_id)
+                known[0].take(message, 1)
+                return
+        self._handlers[kind](message, stamp, out)
 
     def _channel(self, name: str, own: str = "") -> WireChannel:
         """The channel of a message; one that was not asked for is for the sink to judge."""
@@ -238,20 +261,24 @@ class CoinbaseProtocol:
 
     # Trades, whose ids have no holes.
 
-    def _match(self, message: wire.Match, stamp: Stamp, out: Sink) -> None:
+    def _match(self, message: Match, stamp: Stamp, out: Sink) -> None:
         if self._reading.trade != "matches":
             self._order(message, stamp, out)
             return
         channel = self._channel("matches", message.product_id)
         if not self._served(channel, stamp, out):
             return
-        step = self._trade_ids(channel).trade(message.trade_id, message.sequence)
+        ids = self._trade_ids(channel)
+        if ids.last is None and message.trade_id > 1 and not self._reading.captured:
+            out.gap(channel, "the trade before the first was not said")
+        step = ids.trade(message.trade_id, message.sequence)
         if step is not OK:
             if step.kind == "duplicate":
                 out.ignored("duplicate")
                 return
             out.gap(channel, "trade ids are missing", missed=step.missed)
         out.deliver(channel, message)
+        self._doors.open_trades(channel, ids, out)
 
     def _last_match(self, message: wire.LastMatch, stamp: Stamp, out: Sink) -> None:
         channel = self._channel("matches", message.product_id)
@@ -274,7 +301,7 @@ class CoinbaseProtocol:
 
     def _order(
         self,
-        message: wire.Received | wire.Open | wire.Done | wire.Change | wire.Match,
+        message: wire.Received | wire.Open | wire.Done | wire.Change | Match,
         stamp: Stamp,
         out: Sink,
     ) -> None:
@@ -332,16 +359,19 @@ class CoinbaseProtocol:
         if self._served(channel, stamp, out):
             self._books.snapshot(channel, message, stamp.monotonic_s, out)
 
-    def _update(self, message: wire.L2Update, stamp: Stamp, out: Sink) -> None:
+    def _update(self, message: L2Update, stamp: Stamp, out: Sink) -> None:
         channel = self._channel(self._reading.book, message.product_id)
         elements = len(message.changes) or 1
-        if self._served(channel, stamp, out, elements):
-            self._books.update(channel, message, elements, out)
+        if self._served(channel, stamp, out, elements) and self._books.update(
+            channel, message, elements, out
+        ):
+            self._doors.open_book(channel, out)
 
     # What does not decode.
 
     def _bad(self, frame: bytes, reason: str, out: Sink) -> None:
         """Say what is wrong, and break the books that it may have been a part of."""
+        self._doors.close()
         try:
             fields = builtins(frame)
         except BadFrame:
@@ -379,6 +409,7 @@ class CoinbaseProtocol:
     # Answers.
 
     def _acknowledgement(self, message: wire.Subscriptions, stamp: Stamp, out: Sink) -> None:
+        self._doors.close()
         self._confirmed(self._talk.acknowledged(message, out), stamp)
         out.ignored("acknowledgement")
         if not self._acknowledged:
@@ -393,6 +424,7 @@ class CoinbaseProtocol:
 
     def _error(self, message: wire.Error, stamp: Stamp, out: Sink) -> None:
         del stamp
+        self._doors.close()
         self._talk.refused(message, out)
         out.ignored("error")
 
@@ -405,12 +437,15 @@ class CoinbaseProtocol:
 
     def tick(self, stamp: Stamp, out: Sink) -> None:
         """Watch the line, the heartbeats and the request in flight."""
+        self._doors.close()
+        self._doors.tell(self._vitals, self._read_at)
         self._vitals.tick(stamp.monotonic_s, self._routes.values(), out)
         self._talk.expire(stamp.monotonic_s, out)
         self._books.tick(stamp.monotonic_s, out)
 
     def deadline(self) -> float:
         """When to tick."""
+        self._doors.tell(self._vitals, self._read_at)
         return min(self._vitals.deadline(), self._talk.deadline(), self._books.deadline())
 
     def classify(self, failure: Failure) -> Verdict:
