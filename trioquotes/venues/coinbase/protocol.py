@@ -52,8 +52,7 @@ WHOLE: Final = frozenset({"status", "rfq_matches"})
 """Channels that are subscribed as a whole, without a product."""
 
 _OBJECTS = wire.MarketMessage | wire.OrderMessage | wire.Answer | Status | Level3Schema
-_MESSAGES: Reader[Any] = Reader(_OBJECTS, literals=True)
-_read = _MESSAGES.read
+_read = Reader[Any](_OBJECTS, literals=True).read
 _TYPES: Final = frozenset(kind.__struct_config__.tag for kind in get_args(_OBJECTS))
 
 
@@ -160,17 +159,15 @@ class CoinbaseProtocol:
                 self._bad(frame, bad.reason, out)
             return
         kind, doors = type(message), self._doors
-        if kind is L2Update:
-            door = doors.books.get(message.product_id)
-            if door is not None:
+        if kind is L2Update and (door := doors.books.get(message.product_id)) is not None:
+            doors.heard.add(message.product_id)
+            door.take(message, len(message.changes) or 1)
+            return
+        if kind is Match and (known := doors.trades.get(message.product_id)) is not None:
+            door, ids = known
+            if ids.follows(message.trade_id, message.sequence):
                 doors.heard.add(message.product_id)
-                door.take(message, len(message.changes) or 1)
-                return
-        elif kind is Match:
-            known = doors.trades.get(message.product_id)
-            if known is not None and known[1].follows(message.trade_id, message.sequence):
-                doors.heard.add(message.product_id)
-                known[0].take(message, 1)
+                door.take(message, 1)
                 return
         self._handlers[kind](message, stamp, out)
 
