@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.protocol.stage import BOOK, Note, Up, book_serving, change, levels, snapshot, trade
 from tests.venues.bench import Outbox
-from trioquotes._protocol.bookkeeper import AWAITING_SNAPSHOT, BROKEN, BookFeed, KeptFeed, QuoteFeed
+from trioquotes._protocol.bookkeeper import AWAITING_SNAPSHOT, BROKEN, BookFeed, KeptFeed
 from trioquotes._protocol.effects import Serving, Skip
+from trioquotes._protocol.views import QuoteFeed
 from trioquotes.books import OrderBook
 from trioquotes.errors import SubscriptionRejected
 from trioquotes.events import BookChange, BookSnapshot, Disconnected, Event, Gap, Quote, Resynced

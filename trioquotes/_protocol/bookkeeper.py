@@ -23,22 +23,20 @@ from trioquotes.events import (
     BookChange,
     BookSide,
     BookSnapshot,
-    Depth,
     Event,
     Gap,
     Level,
     OrderBookChange,
     OrderBookSnapshot,
-    Quote,
     Resynced,
     WireMessage,
 )
-from trioquotes.topics import Depths, Topic
+from trioquotes.topics import Topic
 
 if TYPE_CHECKING:
-    from trioquotes._protocol.route import Carrier, Route
+    from trioquotes._protocol.route import Carrier, Route, Take
 
-__all__ = ["BookFeed", "DepthFeed", "KeptFeed", "PriceFeed", "QuoteFeed", "ServedBook", "ViewFeed"]
+__all__ = ["BookFeed", "KeptFeed", "PriceFeed", "ServedBook"]
 
 AWAITING_SNAPSHOT = "awaiting snapshot"
 """Why a change that came before its book's snapshot made no event."""
@@ -72,20 +70,22 @@ class KeptFeed(EventFeed, Generic[B]):
 
     def take(self, message: WireMessage, up: Upstream) -> str | None:
         """Keep the book, then hand over; what would make it wrong becomes a gap instead."""
-        made = self._unify(message, up.receipt)
+        return self._take_made(self._unify(message, up.receipt), up)
+
+    def _take_made(self, made: Event | tuple[Event, ...] | Skip, up: Upstream) -> str | None:
         if isinstance(made, Skip):
             if made.breaks and self.book.state == "live":
                 self._broken(made.reason, up.receipt.received_ns, up)
             return made.reason
         try:
-            refused = self._keep(made, up)
+            return self._keep(made, up)
         except BookError as error:
             return self._broken(str(error), up.receipt.received_ns, up)
-        return refused
 
-    def direct(self, lane: Carrier, route: Route) -> None:
+    def direct(self, lane: Carrier, route: Route) -> Take | None:
         """There is none: what a message does to the book is to be seen first."""
         del lane, route
+        return None
 
     @abstractmethod
     def _keep(self, made: object, up: Upstream) -> str | None:
@@ -138,10 +138,9 @@ class KeptFeed(EventFeed, Generic[B]):
 
     def _check(self) -> None:
         """What no book may show outside of an auction."""
-        if self.book.crossed:
-            raise BookError("crossed book")
-        if self.book.locked:
-            raise BookError("locked book")
+        bid, ask = self.book.best_bid, self.book.best_ask
+        if bid is not None and ask is not None and bid[0] >= ask[0]:
+            raise BookError("locked book" if bid[0] == ask[0] else "crossed book")
 
     def _broken(self, reason: str, now_ns: int, up: Upstream) -> str:
         up.book_gap()
@@ -157,6 +156,46 @@ class PriceFeed(KeptFeed[OrderBook]):
     def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
         super().__init__(venue, topic, serving)
         self.book = OrderBook(serving.only or topic.subject, verify=serving.verify)
+
+    def direct(self, lane: Carrier, route: Route) -> Take | None:
+        """What :meth:`take` and its caller do, in one step for a change of a whole book that is right."""
+        if lane.keeps_frames:
+            return None
+        tally, book, begun = lane.tally, self.book, lane.receipt
+
+        def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
+            nonlocal begun
+            route.last = message
+            receipt = lane.receipt
+            made = self._unify(message, receipt)
+            if (
+                type(made) is BookChange
+                and book.state == "live"
+                and book.window is None
+                and self.watch is None
+            ):
+                try:
+                    book.apply(made)
+                    self._check()
+                except BookError as error:
+                    reason: str | None = self._broken(str(error), receipt.received_ns, lane)
+                else:
+                    self.change_kept(made)
+                    reason = None
+            else:
+                reason = self._take_made(made, lane)
+            if reason is not None:
+                lane.carried()
+                tally.ignored[reason] += elements
+                return
+            if begun is not receipt:  # the first of this socket read
+                begun = receipt
+                lane.began(self)
+            tally.delivered += 1
+            if elements != 1:
+                tally.folded += elements - 1
+
+        return take
 
     def _keep(self, made: object, up: Upstream) -> str | None:
         book = self.book
@@ -325,105 +364,4 @@ class BookFeed(ServedBook[OrderBook], PriceFeed):
             received_ns=now_ns,
             venue_time_ns=None if last is None else last.venue_time_ns,
             sequence=None if last is None else last.sequence,
-        )
-
-
-class ViewFeed(PriceFeed):
-    """What can be seen of the kept book, whenever it changes; each view stands alone."""
-
-    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
-        super().__init__(venue, topic, serving)
-        self._shown: object = None  # what the last view showed; None before the first one and after a gap
-
-    def join(self, outlet: Outlet, now_ns: int) -> None:
-        """A subscriber that comes late gets the present view."""
-        super().join(outlet, now_ns)
-        if self.book.state == "live":
-            self._shown = self.seen()  # also of a book that was adopted
-            outlet.push(self.view(now_ns), EVENT_BYTES)
-
-    def gap(self, reason: str, now_ns: int, *, missed: int | None = None, instrument: str = "") -> None:
-        """After it the first view comes, even where it is the same."""
-        self._shown = None
-        super().gap(reason, now_ns, missed=missed, instrument=instrument)
-
-    def snapshot_kept(self, snapshot: BookSnapshot, weight_bytes: int) -> None:
-        """A view where it shows something else: a venue may send the whole book over and over."""
-        del weight_bytes
-        self._look(snapshot)
-
-    def change_kept(self, change: BookChange) -> None:
-        """A view only where it shows something else."""
-        self._look(change)
-
-    def _look(self, cause: BookSnapshot | BookChange) -> None:
-        """Hand the present view over, if it is another one."""
-        seen = self.seen()
-        if seen == self._shown:
-            return
-        self._shown = seen
-        view = self.view(cause.received_ns, cause)
-        self.lag.saw(view)
-        for outlet in self.outlets:
-            outlet.push(view, EVENT_BYTES)
-
-    @abstractmethod
-    def seen(self) -> object:
-        """What a view shows now."""
-
-    @abstractmethod
-    def view(self, now_ns: int, cause: BookSnapshot | BookChange | None = None) -> Event:
-        """The view of the book, which is live."""
-
-
-class QuoteFeed(ViewFeed):
-    """The best bid and ask of the kept book."""
-
-    def seen(self) -> object:
-        """The best of both sides."""
-        return self.book.best_bid, self.book.best_ask
-
-    def view(self, now_ns: int, cause: BookSnapshot | BookChange | None = None) -> Quote:
-        """The present quote."""
-        bid, ask = self.book.best_bid, self.book.best_ask
-        return Quote(
-            venue=self.venue,
-            instrument=self.book.instrument,
-            venue_time_ns=None if cause is None else cause.venue_time_ns,
-            received_ns=now_ns,
-            sequence=None if cause is None else cause.sequence,
-            raw=None if cause is None else cause.raw,
-            bid=None if bid is None else bid[0],
-            bid_size=None if bid is None else bid[1],
-            ask=None if ask is None else ask[0],
-            ask_size=None if ask is None else ask[1],
-        )
-
-
-class DepthFeed(ViewFeed):
-    """The best levels of the kept book."""
-
-    def __init__(self, venue: str, topic: Topic[Event], serving: Serving) -> None:
-        super().__init__(venue, topic, serving)
-        if not isinstance(topic, Depths):
-            raise TypeError(f"a view of the best levels is asked for with Depths, not with {topic!r}")
-        self._levels = topic.levels
-
-    def seen(self) -> object:
-        """The levels asked for."""
-        return self.book.depth(self._levels)
-
-    def view(self, now_ns: int, cause: BookSnapshot | BookChange | None = None) -> Depth:
-        """The present view."""
-        bids, asks = self.book.depth(self._levels)
-        return Depth(
-            venue=self.venue,
-            instrument=self.book.instrument,
-            venue_time_ns=None if cause is None else cause.venue_time_ns,
-            received_ns=now_ns,
-            sequence=None if cause is None else cause.sequence,
-            raw=None if cause is None else cause.raw,
-            bids=bids,
-            asks=asks,
-            levels=self._levels,
         )

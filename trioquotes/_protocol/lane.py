@@ -159,10 +159,14 @@ class LaneState:
     def read(self, frames: Sequence[bytes], stamp: Stamp, receive: Receiver) -> None:
         """Give the frames of one socket read to the protocol."""
         self._open(frames, stamp)
+        if not self.keeps_frames:
+            for frame in frames:
+                self.frame_bytes = len(frame)
+                receive(frame, stamp, self)
+            return
         for frame in frames:
             self.frame_bytes = len(frame)
-            if self.keeps_frames:
-                self.receipt = Receipt(stamp.wall_ns, frame)
+            self.receipt = Receipt(stamp.wall_ns, frame)
             receive(frame, stamp, self)
 
     def _open(self, frames: Sequence[bytes], stamp: Stamp) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from trioquotes._protocol.bookkeeper import BookFeed, DepthFeed, PriceFeed, QuoteFeed
+from trioquotes._protocol.bookkeeper import BookFeed, PriceFeed
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Lane, Options, Serving, WireChannel
 from trioquotes._protocol.feeds import EventFeed, Feed, NativeFeed
@@ -12,6 +12,7 @@ from trioquotes._protocol.lane import LaneState
 from trioquotes._protocol.ordering import OrderFeed
 from trioquotes._protocol.outlet import Outlet
 from trioquotes._protocol.shards import Shards
+from trioquotes._protocol.views import DepthFeed, QuoteFeed
 from trioquotes.events import Event
 from trioquotes.topics import Topic
 

@@ -112,7 +112,6 @@ class MailboxReader(Generic[T_co]):
             # What receive() does where the next event is just there, at half its price.
             self._until_look = left
             entries.popleft()
-            entry.room_bytes += entry.weights.popleft()
             entry.delivered += 1
             return entry.queue.popleft()  # type: ignore[no-any-return]  # of the channel's type; cast() would cost a call
         try:

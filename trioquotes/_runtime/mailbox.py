@@ -150,7 +150,6 @@ class Mailbox:
         while entries:
             entry: Any = entries.popleft()
             if entry.plain:  # what a reader does by itself, see there
-                entry.room_bytes += entry.weights.popleft()
                 entry.delivered += 1
                 event: Event = entry.queue.popleft()
                 return event

@@ -74,9 +74,11 @@ class Subscription:
     The mailbox has one entry for each of its events, in the order in which those of all topics came; the events are
     here. Only its oldest are ever dropped, so of its entries the first ``dead`` stand for what is gone.
 
+    As long as no event is heavier than what a full buffer of such events may weigh, counting them bounds their weight
+    too; from a heavier one on they are weighed one by one, until none waits.
+
     Attributes:
-        queue: its events that wait, oldest first; ``weights`` has what each of them weighs, estimated, in bytes.
-        room_bytes: what may still be queued; negative where the only event is heavier than all that is allowed.
+        queue: its events that wait, oldest first.
         dead: how many of its entries in the mailbox stand for events that are gone.
         plain: whether its next entry stands for the first of ``queue``, and nothing else is to be done when it is taken.
     """
@@ -103,8 +105,6 @@ class Subscription:
         self.on_withdrawn: Callable[[], None] = _nothing
         self.lag = Lag()  # the topic's, once a feed serves it
         self.queue: deque[Event] = deque()
-        self.weights: deque[int] = deque()
-        self.room_bytes = buffer_bytes
         self.dead = 0
         self.delivered = 0
         self.dropped = 0
@@ -116,24 +116,24 @@ class Subscription:
         self._replaces = overflow == "latest"
         self._latest: dict[object, int] = {}  # by key, the number of the event that a newer one is to replace
         self._gone = 0  # events that left the queue: the number of its first
+        self._light_bytes = buffer_bytes // buffer
+        self._weights: deque[int] | None = None  # of each event in the queue, where they are weighed
+        self._queued_bytes = 0  # the sum of these
         self._special = self._replaces  # whether an event cannot just be appended
         self.plain = not self._replaces
 
     @property
     def queued_bytes(self) -> int:
-        """What the waiting events weigh, estimated."""
-        return self.buffer_bytes - self.room_bytes
+        """What the waiting events weigh, estimated; at most that much where they are only counted."""
+        return self._light_bytes * len(self.queue) if self._weights is None else self._queued_bytes
 
     def push(self, event: Event, weight_bytes: int) -> None:
         """Queue an event; the overflow policy decides what happens when the buffer is full."""
         queue = self.queue
-        room_bytes = self.room_bytes - weight_bytes
-        if self._special or room_bytes < 0 or len(queue) >= self.buffer:
+        if self._special or weight_bytes > self._light_bytes or len(queue) >= self.buffer:
             self._push(event, weight_bytes)
             return
         queue.append(event)
-        self.weights.append(weight_bytes)
-        self.room_bytes = room_bytes
         mailbox = self.mailbox
         mailbox.entries.append(self)
         if mailbox.alert:
@@ -144,18 +144,28 @@ class Subscription:
         if self.error is not None or (self._replaces and self._replaced(event)):
             return
         queue = self.queue
-        full = len(queue) >= self.buffer or (weight_bytes > self.room_bytes and queue)
-        if full and not self._make_room(weight_bytes):
+        if self._weights is None and weight_bytes > self._light_bytes:
+            self._weights = deque([self._light_bytes] * len(queue))
+            self._queued_bytes = self._light_bytes * len(queue)
+            self.plain = False
+        if queue and self._is_full(weight_bytes) and not self._make_room(weight_bytes):
             return
         if self._replaces:
             self._latest[self.topic.latest_key(event)] = self._gone + len(queue)
         queue.append(event)
-        self.weights.append(weight_bytes)
-        self.room_bytes -= weight_bytes
+        if self._weights is not None:
+            self._weights.append(weight_bytes)
+            self._queued_bytes += weight_bytes
         self.run.clear()
-        self._special = self._replaces
+        self._special = self._replaces or self._weights is not None
         self.mailbox.entries.append(self)
         self.mailbox.attend()
+
+    def _is_full(self, weight_bytes: int) -> bool:
+        """Whether there is no room for another event."""
+        if len(self.queue) >= self.buffer:
+            return True
+        return self._weights is not None and self._queued_bytes + weight_bytes > self.buffer_bytes
 
     def _replaced(self, event: Event) -> bool:
         """Put it in the place of one of the same key that waits, if one does."""
@@ -174,7 +184,7 @@ class Subscription:
         if self._kept:
             self._lag()
             return False
-        while self.queue and (len(self.queue) >= self.buffer or weight_bytes > self.room_bytes):
+        while self.queue and self._is_full(weight_bytes):
             self._evict()
         return True
 
@@ -217,14 +227,15 @@ class Subscription:
     def count_dead(self, dead: int) -> None:
         """So many entries stand for nothing now."""
         self.dead = dead
-        self.plain = not dead and not self._replaces
+        self.plain = not dead and not self._replaces and self._weights is None
 
     def clear(self) -> int:
         """Forget all that waits, without a word; returns how many events that were."""
         number = len(self.queue)
         self.queue.clear()
-        self.weights.clear()
-        self.room_bytes = self.buffer_bytes
+        if self._weights is not None:
+            self._weights.clear()
+        self._queued_bytes = 0
         self.run.clear()
         self._latest.clear()
         self.unreported = 0
@@ -271,7 +282,11 @@ class Subscription:
     def _leave(self) -> Event:
         """The first event leaves the queue."""
         event = self.queue.popleft()
-        self.room_bytes += self.weights.popleft()
+        if self._weights is not None:
+            self._queued_bytes -= self._weights.popleft()
+            if not self._weights:
+                self._weights = None
+                self.count_dead(self.dead)
         if self._latest:  # nothing newer can take the place of this one any more
             key = self.topic.latest_key(event)
             if self._latest.get(key) == self._gone:
