@@ -38,7 +38,7 @@ class Mutation:
     venues: tuple[str, ...]
 
 
-FEEDS, MAILBOX, BUDGET = "_protocol/feeds.py", "_runtime/mailbox.py", "_protocol/budget.py"
+FEEDS, SHARE, BUDGET = "_protocol/feeds.py", "_runtime/subscription.py", "_protocol/budget.py"
 KEEPER, LANE, SUPERVISOR = "_protocol/bookkeeper.py", "_protocol/lane.py", "_runtime/supervisor.py"
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -48,11 +48,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         "            self.gap(gap_reason, notice.received_ns)\n", "            pass\n", ("upbit",),
     ),
     Mutation(
-        "what a slow reader missed is not said", "no silent loss", MAILBOX,
+        "what a slow reader missed is not said", "no silent loss", SHARE,
         "        self.dropped += 1\n        self.unreported += 1\n", "        self.dropped += 1\n", ("coinbase",),
     ),
     Mutation(
-        "one too many is said to be dropped", "no silent loss", MAILBOX,
+        "one too many is said to be dropped", "no silent loss", SHARE,
         "            dropped=dropped,\n", "            dropped=dropped + 1,\n", ("coinbase",),
     ),
     Mutation(
@@ -69,6 +69,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         "what makes no event is not counted", "no silent loss", LANE,
         '        """Elements that make no event."""\n        self.tally.ignored[reason] += elements\n',
         '        """Elements that make no event."""\n', ("coinbase",),
+    ),
+    Mutation(
+        "changes go the short way though the book broke", "no silent loss", "venues/coinbase/protocol.py",
+        "that it may have been a part of.\"\"\"\n        self._doors.close()\n", "that it may have been a part of.\"\"\"\n",
+        ("coinbase",),
     ),
     Mutation(
         "a trade that comes twice is handed over twice", "no silent loss", "_protocol/sequence.py",
@@ -96,8 +101,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     # 4
     Mutation(
-        "a queue takes one more than its bound", "bounded", MAILBOX,
-        "        full = len(queue) >= self.buffer or (", "        full = len(queue) > self.buffer or (", ("zonda",),
+        "a queue takes one more than its bound", "bounded", SHARE,
+        "        if len(self.queue) >= self.buffer:\n", "        if len(self.queue) > self.buffer:\n", ("zonda",),
     ),
     Mutation(
         "an attempt to connect may take for ever", "bounded", "_runtime/dialling.py",
@@ -140,8 +145,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "cancelling loses what was taken out of the queue", "one ending", "_runtime/channel.py",
-        "                self._until_look = left\n",
-        "                self._until_look = left\n                await trio.lowlevel.checkpoint()\n", ("coinbase", "upbit"),
+        "            entries.popleft()\n",
+        "            entries.popleft()\n            await trio.lowlevel.checkpoint()\n", ("coinbase", "upbit"),
     ),
     Mutation(
         "the user's own exception is replaced", "one ending", "_runtime/session.py",

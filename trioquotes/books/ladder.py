@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import chain, islice
-from operator import itemgetter
+from operator import itemgetter, lt
 from typing import Generic, TypeVar
 
 from trioquotes.books.exact import LARGEST, SMALLEST, checked_price, checked_size
@@ -221,6 +221,9 @@ class PriceSide(Ladder[Level]):
 
     def replace(self, levels: Iterable[Level]) -> None:
         """Set the whole side; as in a change, a later entry for a price wins and zero rests nowhere."""
+        levels = tuple(levels)
+        if self._load_sorted(levels):
+            return
         fresh: list[Level] = []
         for level in sorted(map(_checked, levels), key=itemgetter(0), reverse=self.negated):
             if fresh and fresh[-1][0] == level[0]:
@@ -229,6 +232,26 @@ class PriceSide(Ladder[Level]):
                 fresh.append(level)
         resting = [level for level in fresh if level[1]]
         self.load([self.key(price) for price, _ in resting], resting)
+
+    def _load_sorted(self, levels: tuple[Level, ...]) -> bool:
+        """Take levels that are best first and beyond doubt, as venues send them; returns whether they were.
+
+        What is asked of each level elsewhere is asked here of the extremes, at the speed of what Python has built in.
+        """
+        worst_first = levels[::-1]
+        prices, sizes = [price for price, _ in worst_first], [size for _, size in worst_first]
+        if {*map(type, prices), *map(type, sizes)} != {Decimal}:
+            return False
+        if not all(map(Decimal.is_finite, prices)) or not all(map(Decimal.is_finite, sizes)):
+            return False
+        keys = [price.copy_negate() for price in prices] if self.negated else prices
+        if min(sizes) < SMALLEST or max(sizes) > LARGEST or not all(map(lt, keys, keys[1:])):
+            return False
+        magnitudes = list(map(Decimal.copy_abs, keys))
+        if min(magnitudes) < SMALLEST or max(magnitudes) > LARGEST:
+            return False
+        self.load(keys, list(worst_first))
+        return True
 
     def change(self, changes: Iterable[Level]) -> None:
         """Set the absolute size at each price; zero removes it."""

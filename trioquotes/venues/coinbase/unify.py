@@ -115,14 +115,18 @@ def books(message: WireMessage, receipt: Receipt) -> Event | Skip:
     if isinstance(message, L2Update):
         if message.partial:
             return PARTIAL
+        bids: list[Level] = []
+        asks: list[Level] = []
+        for side, price, size in message.changes:
+            (bids if side == "buy" else asks).append((price, size))
         return events.BookChange(
             venue=VENUE_NAME,
             instrument=message.product_id,
             venue_time_ns=epoch_ns(message.time),
             received_ns=receipt.received_ns,
             raw=receipt.raw,
-            bids=tuple([(price, size) for side, price, size in message.changes if side == "buy"]),
-            asks=tuple([(price, size) for side, price, size in message.changes if side == "sell"]),
+            bids=tuple(bids),
+            asks=tuple(asks),
         )
     if isinstance(message, Snapshot):
         if message.partial:
