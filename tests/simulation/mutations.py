@@ -72,7 +72,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "changes go the short way though the book broke", "no silent loss", "venues/coinbase/protocol.py",
-        "that it may have been a part of.\"\"\"\n        self._doors.close()\n", "that it may have been a part of.\"\"\"\n",
+        'that it may have been a part of."""\n        self._doors.close()\n', 'that it may have been a part of."""\n',
         ("coinbase",),
     ),
     Mutation(

@@ -76,14 +76,11 @@ class LedgerView(Protocol):
 
 
 class Door(Protocol):
-    """Where the messages of one channel go.
-
-    Attributes:
-        take: does what ``Sink.deliver`` does; to be looked up for every message.
-    """
+    """Where the messages of one channel go: ``take`` does what ``Sink.deliver`` does, and is to be looked up each time."""
 
     @property
-    def take(self) -> Callable[[WireMessage, int], None]: ...
+    def take(self) -> Callable[[WireMessage, int], None]:
+        """Hands over a message, given how many elements it is made of."""
 
 
 class Sink(Protocol):

@@ -41,7 +41,7 @@ from trioquotes.topics import Topic
 __all__ = ["LaneState", "NoticeMaker"]
 
 NoticeMaker: TypeAlias = Callable[[Topic[Event] | None], Notice]
-Receiver: TypeAlias = Callable[[bytes, Stamp, "LaneState"], None]
+_Receiver: TypeAlias = Callable[[bytes, Stamp, "LaneState"], None]
 
 
 class LaneState:
@@ -156,7 +156,7 @@ class LaneState:
         if self.keeps_frames:
             self.receipt = Receipt(stamp.wall_ns, frame)
 
-    def read(self, frames: Sequence[bytes], stamp: Stamp, receive: Receiver) -> None:
+    def read(self, frames: Sequence[bytes], stamp: Stamp, receive: _Receiver) -> None:
         """Give the frames of one socket read to the protocol."""
         self._open(frames, stamp)
         if not self.keeps_frames:
