@@ -52,6 +52,7 @@ class Flow:
         restated: whether the newest may come again after a ``Gap``: it says how things are now.
         partial: whether a message may make no event, so that one that is missing proves nothing.
         times: how many events that cannot be told apart one message may make.
+        answers: those of ``kinds`` that answer a request: altered, one may be a good answer about something else.
     """
 
     kinds: tuple[str, ...]
@@ -63,6 +64,7 @@ class Flow:
     restated: bool = False
     partial: bool = False
     times: int = 1
+    answers: tuple[str, ...] = ()
 
 
 def items_of(flow: Flow, records: Records) -> list[Item]:
@@ -92,7 +94,8 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
         frame, spoilt = (known.popleft(), "something") if known else (sent.frame, "")
         meant_keys = _read(flow, frame)
         for key, history in meant_keys:
-            found.append((sent.time_s, 1, Item(sent.time_s, key, history, spoilt, sent.connection)))
+            untold = history or (bool(spoilt) and sent.kind in flow.answers)
+            found.append((sent.time_s, 1, Item(sent.time_s, key, untold, spoilt, sent.connection)))
         if spoilt:  # altered in a part, it may say something all the same, which nobody owes
             for key, _ in _read(flow, sent.frame):
                 if all(key != one for one, _ in meant_keys):

@@ -25,7 +25,13 @@ def _darwinex(keyed: bool) -> list[Choice]:
             shown = fields["products"] if fields["op"] == "subscribed" else [fields]
             return any(product["productName"] == name for product in shown)
 
-        quotes = Flow(kinds=("pq", "subscribed"), read=whole_frame(own), key=by_frame, repeats=True)
+        quotes = Flow(
+            kinds=("pq", "subscribed"),
+            answers=("subscribed",),
+            read=whole_frame(own),
+            key=by_frame,
+            repeats=True,
+        )
         out += [
             Choice(topic=tq.Quotes(name), flow=quotes),
             Choice(topic=venues.darwinex.ProductQuotes(name), flow=quotes),

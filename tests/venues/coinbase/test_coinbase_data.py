@@ -818,6 +818,23 @@ def test_captured_frames_of_orders_without_their_matches_are_not_counted() -> No
     assert counted.count().gaps == 1
 
 
+def test_first_trade_says_gap_where_the_trade_before_it_was_not_said() -> None:
+    play, (box,) = playing(coinbase.Matches(P))
+    play.server(match(5))
+    play.server(match(6))
+    assert box.kinds() == ["Gap", "Match", "Match"]
+
+
+def test_first_trade_is_no_gap_behind_the_trade_before_it_or_as_the_first_of_all() -> None:
+    play, (box,) = playing(coinbase.Matches(P))
+    play.server(match(4).replace('"match"', '"last_match"'))
+    play.server(match(5))
+    assert box.kinds() == ["LastMatch", "Match"]
+    play, (box,) = playing(coinbase.Matches(P))
+    play.server(match(1))
+    assert box.kinds() == ["Match"]
+
+
 def test_message_given_to_its_taker_is_the_one_on_the_wire() -> None:
     play, (box,) = playing(coinbase.Matches(P))
     frame = match(1, extra={"new": [1, 2]})

@@ -20,9 +20,19 @@ __all__ = ["SNAPSHOT_WITHIN_S", "PriceBooks"]
 AWAITING_SNAPSHOT: Final = "awaiting snapshot"
 
 SNAPSHOT_WITHIN_S: Final = 30.0
-"""How long a snapshot may take after the subscription, or after another one: they come one by one and are large."""
+"""How long a snapshot may take after the subscription, or after one that was asked for no later: they come one by one, in
+that order, and are large."""
 
 SHOWN_REASONS: Final = 10
+
+
+class _Owed:
+    """When a snapshot was asked for, and since when nothing says that it is still on its way."""
+
+    __slots__ = ("asked_s", "since_s")
+
+    def __init__(self, now_s: float) -> None:
+        self.asked_s = self.since_s = now_s
 
 
 class PriceBooks:
@@ -35,24 +45,27 @@ class PriceBooks:
     def __init__(self, is_asked: Callable[[WireChannel], bool]) -> None:
         self._is_asked = is_asked
         self._waiting: set[WireChannel] = set()  # whose changes are not to be handed over before a snapshot
-        self._owed: set[WireChannel] = set()  # whose first snapshot since it was subscribed is still to come
-        self._since_s = math.inf
+        self._owed: dict[
+            WireChannel, _Owed
+        ] = {}  # whose first snapshot since it was subscribed is still to come
 
     def asked(self, channel: WireChannel, now_s: float) -> None:
         """It was subscribed: its snapshot is due."""
-        self._owed.add(channel)
-        self._since_s = now_s
+        self._owed[channel] = _Owed(now_s)
 
     def forget(self, channel: WireChannel) -> None:
         """It was unsubscribed: what is late of that would be mixed up with a new subscription."""
-        self._owed.discard(channel)
+        self._owed.pop(channel, None)
         self._waiting.add(channel)
 
     def snapshot(self, channel: WireChannel, message: Snapshot, now_s: float, out: Sink) -> None:
         """A whole book."""
         self._waiting.discard(channel)
-        self._owed.discard(channel)
-        self._since_s = now_s
+        came = self._owed.pop(channel, None)
+        if came is not None:
+            for owed in self._owed.values():
+                if owed.asked_s >= came.asked_s:  # else it was passed over, and no longer comes by itself
+                    owed.since_s = now_s
         out.resynced(channel)  # before it is taken: who finds it wrong asks for another
         out.deliver(channel, message)
 
@@ -89,11 +102,11 @@ class PriceBooks:
 
     def tick(self, now_s: float, out: Sink) -> None:
         """Ask again for snapshots that do not come."""
-        if now_s >= self.deadline():
-            self._since_s = now_s
-            for channel in sorted(self._owed):
+        for channel, owed in sorted(self._owed.items()):
+            if now_s >= owed.since_s + SNAPSHOT_WITHIN_S:
+                owed.since_s = now_s
                 out.resync(channel)
 
     def deadline(self) -> float:
         """When to tick."""
-        return self._since_s + SNAPSHOT_WITHIN_S if self._owed else math.inf
+        return min((owed.since_s for owed in self._owed.values()), default=math.inf) + SNAPSHOT_WITHIN_S
