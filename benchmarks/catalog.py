@@ -172,7 +172,8 @@ FLOORS: tuple[Floor, ...] = (
     Floor("one frame a segment, TLS", "segment-tls", "native", ("ccxt",), 4, 6, "less"),
     Floor("with a kept book, Upbit", "upbit-book", "unified", ("cryptofeed",), 2, 3, "less"),
     Floor("with a kept book, Coinbase Exchange", "bulk", "unified", ("cryptofeed",), 2, 3, "less"),
-    Floor("unified events, bulk, plain", "bulk", "unified", ("native",), 1.4, 1.2, "within"),
+    Floor("unified events, bulk, plain, tickers", "ticker", "unified", ("native",), 1.4, 1.2, "within"),
+    Floor("unified events and kept books, bulk, plain", "bulk", "unified", ("native",), 1.4, 1.2, "within"),
     Floor("paced 5,000/s, TLS: CPU", "paced-5000", "native", PICOWS, 1.5, 1.1, "within"),
     Floor("paced 5,000/s, TLS: p99 latency", "paced-5000", "native", PICOWS, 2, 1.3, "within", "p99"),
 )
