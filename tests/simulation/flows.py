@@ -17,6 +17,9 @@ from trioquotes.simulator.records import Records
 
 __all__ = ["Flow", "Item", "by_frame", "by_number", "items_of"]
 
+BESIDE_S = 3.0
+"""How long after it was opened a line of its own may have its first message of a flow."""
+
 
 class Item(NamedTuple):
     """Something that a subscriber of a topic is owed.
@@ -110,13 +113,19 @@ def _abandoned(items: list[Item], records: Records) -> list[Item]:
 
     Where the newer one had the same, they are left out.
     """
-    used = {item.connection for item in items}
-    opened = sorted(
-        (seen.connection, seen.time_s)
+    first_s: dict[int, float] = {}
+    for item in items:
+        first_s.setdefault(item.connection, item.time_s)
+    begins = sorted(
+        # One that has been open for a while when it is first used stood beside the others, for other channels.
+        (
+            seen.time_s if first_s[seen.connection] < seen.time_s + BESIDE_S else first_s[seen.connection],
+            seen.connection,
+        )
         for seen in records.connects
-        if seen.outcome == "open" and seen.connection in used
+        if seen.outcome == "open" and seen.connection in first_s
     )
-    ends_s = {old: time_s for (old, _), (_, time_s) in itertools.pairwise(opened)}
+    ends_s = {old: time_s for (_, old), (time_s, _) in itertools.pairwise(begins)}
     items = [item._replace(abandoned=item.time_s >= ends_s.get(item.connection, inf)) for item in items]
     current = {item.key for item in items if not item.abandoned}
     return [item for item in items if not item.abandoned or item.key not in current]
