@@ -5,8 +5,10 @@ from __future__ import annotations
 import trio
 
 import trioquotes as tq
+from tests.simulation.live import tasks_of
 from tests.simulation.places import PLACES
-from trioquotes.testing import World, run_world
+from trioquotes._runtime.connection import LINGER_S
+from trioquotes.testing import SilenceLink, World, run_world
 
 
 def test_credentials_are_asked_for_anew_where_the_budget_made_the_connect_wait() -> None:
@@ -77,3 +79,21 @@ def test_a_line_that_no_topic_needs_any_more_says_so_in_the_figures() -> None:
         return wanted
 
     assert run_world(main, seed=1, deadline_s=60) == [True, False]
+
+
+def test_a_cancellation_cuts_short_a_goodbye_that_nobody_answers() -> None:
+    async def main(world: World) -> tuple[bool, float]:
+        served = world.serve(PLACES["coinbase"].simulator(seed=1, wall_ns=world.wall_ns))
+        began_s = 0.0
+        with trio.CancelScope() as scope:
+            async with world.session(served, tq.Trades("BTC-USD"), close_timeout_s=3.0) as stream:
+                await stream.unsubscribe(tq.Trades("BTC-USD"))
+                await trio.sleep(LINGER_S + 0.1)  # nothing is wanted on the line any more
+                assert not stream.statistics().lanes[0].connected
+                leaving = any("supervisor" in name for name in tasks_of("coinbase/"))
+                began_s = trio.current_time()
+                scope.cancel()
+        return leaving and scope.cancelled_caught, trio.current_time() - began_s
+
+    silent = SilenceLink(link=1, after_s=2.0)
+    assert run_world(main, seed=1, faults=[silent], deadline_s=600) == (True, 0.0)

@@ -119,8 +119,8 @@ class Connector(Protocol):
         """A line that is open inside the block.
 
         Leaving the block, with or without an ordinary exception, says goodbye (1000) within
-        ``close_timeout_s``, shielded, unless a cancellation is already pending. Left by ``Cancelled``, or by a
-        ``LineFailed`` of the caller's own (a line that it found dead), the socket is closed at once. The body's exception leaves bare, never in a group of ours.
+        ``close_timeout_s``, unless a cancellation is pending; one that comes meanwhile cuts it short, but for a body that
+        raised. Left by ``Cancelled``, or by a ``LineFailed`` of the caller's own (a line that it found dead), the socket is closed at once. The body's exception leaves bare, never in a group of ours.
 
         Raises:
             UsageError: at the call, before any I/O: the target cannot be meant.

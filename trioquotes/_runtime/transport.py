@@ -67,7 +67,7 @@ class _SocketLine(ABC, Generic[W]):
         self._children = trio.CancelScope(shield=True)
         self._reader_ended = trio.Event()
         self._opening = trio.CancelScope()
-        self._leaving = trio.CancelScope(shield=True)
+        self._leaving = trio.CancelScope()
 
     async def open(self, nursery: trio.Nursery, address: Address, deadline: float) -> None:
         """Make the WebSocket handshake on the wire.
@@ -93,11 +93,17 @@ class _SocketLine(ABC, Generic[W]):
             return
         raise self._refusal()
 
-    async def leave(self, *, polite: bool) -> None:
-        """End the connection and everything that runs for it; only ``KeyboardInterrupt`` leaves here."""
+    async def leave(self, *, polite: bool, shielded: bool) -> None:
+        """End the connection and everything that runs for it; only ``KeyboardInterrupt`` leaves here, and a cancellation.
+
+        Args:
+            polite: whether to say goodbye.
+            shielded: whether a cancellation has to wait until that is done.
+        """
         try:
             if polite and self._opened and not self.wire.poisoned:
                 self._leaving.deadline = trio.current_time() + self._target.close_timeout_s
+                self._leaving.shield = shielded
                 with self._leaving, suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
                     await self._say_goodbye(self._connection)
         finally:
@@ -408,7 +414,8 @@ class TapConnector:
                     left = error
                 cancelled = isinstance(left, trio.Cancelled) or trio.current_effective_deadline() == -math.inf
                 given_up = isinstance(left, LineFailed) and line.sound
-                await line.leave(polite=not cancelled and not given_up)
+                # A cancellation that comes meanwhile cuts the goodbye short, unless it would take an error's place.
+                await line.leave(polite=not cancelled and not given_up, shielded=left is not None)
         except BaseExceptionGroup as group:  # a Ctrl-C while the line was left, or a bug
             left = sole(group)
         if line.exhausted is not None:
