@@ -182,9 +182,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Types: mypy on package and tests, pyright on the package and on what its users may write."""
+    """Types: mypy on package, tests and examples, pyright on the package and on what its users may write."""
     session.install(*PROJECT["project"]["dependencies"], *_group("typing"))
     _each(session, ("mypy", *session.posargs), ("pyright",))
+    bot = ROOT / "examples" / "trading_bot"
+    programs = [*sorted((ROOT / "examples").glob("*.py")), bot / "trading_bot", bot / "tests"]
+    session.run("mypy", *map(str, programs), env={"MYPYPATH": f"{ROOT}{os.pathsep}{bot}"})
 
 
 @nox.session
@@ -200,6 +203,13 @@ def demo(session: nox.Session) -> None:
     """The demo: sessions to local simulators of the venues. Takes its arguments, ``--seconds 20`` by default."""
     _install(session)
     session.run("trioquotes", "demo", *(session.posargs or ["--seconds", "20"]))
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """The pictures of demo and watch, docs/*.svg, from a run with a fixed seed. Takes another folder."""
+    _install(session)
+    session.run("python", "docs/pictures.py", *session.posargs)
 
 
 @nox.session

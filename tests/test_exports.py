@@ -56,11 +56,22 @@ def defined(tree: ast.Module) -> set[str]:
     return {name for name in found if not name.startswith("_")}
 
 
+def lazy(tree: ast.Module) -> bool:
+    """Whether the module loads what it re-exports when it is asked for."""
+    return any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
+
+
 def imported(tree: ast.Module) -> set[str]:
     """Public names that the module's top level imports."""
+    for_types = [
+        inner
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and lazy(tree)
+        for inner in node.body
+    ]
     return {
         alias.asname or alias.name.split(".")[0]
-        for node in tree.body
+        for node in for_types or tree.body
         if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") != "__future__"
         for alias in node.names
         if not alias.name.startswith("_")

@@ -30,6 +30,9 @@ from trioquotes._runtime.live import (
     LiveBook,
     LiveOrderBook,
 )
+from trioquotes._runtime.metrics import (
+    prometheus,
+)
 from trioquotes._runtime.session import (
     Feed,
     Session,
@@ -122,6 +125,10 @@ from trioquotes.events import (
     Trade,
     Unknown,
     WireMessage,
+)
+from trioquotes.recording import (
+    record,
+    replay,
 )
 from trioquotes.topics import (
     UNIFIED_TOPICS,
@@ -242,4 +249,7 @@ __all__ = [
     "UsageError",
     "WireMessage",
     "open_feed",
+    "prometheus",
+    "record",
+    "replay",
 ]

@@ -37,6 +37,7 @@ from trioquotes._runtime.stream import Stream
 from trioquotes._runtime.transport import TapConnector
 from trioquotes.cli import stream as command
 from trioquotes.cli.stopping import stoppable
+from trioquotes.cli.streaming import LivePrinter, WatchedConnector
 from trioquotes.credentials import ApiKey
 from trioquotes.events import Event, Gap, Trade
 
@@ -83,7 +84,7 @@ async def test_count_ends_in_the_middle_of_a_burst(capsys: pytest.CaptureFixture
                 Gap(venue="v", received_ns=0, reason="r"),
             ]
 
-    printer = command._Printer("v", "v trades A-B", command._WatchedConnector(TapConnector(), None), 10)
+    printer = LivePrinter("v", "v trades A-B", WatchedConnector(TapConnector(), None), 10)
     with trio.fail_after(10):
         async with stoppable() as stop:
             await printer.print(cast("Stream", Burst()), stop)
@@ -424,7 +425,7 @@ async def test_the_status_line_hides_what_a_peer_repeats_of_the_key() -> None:
 
             return refused()
 
-    watched = command._WatchedConnector(cast("Connector", Refusing()), ApiKey("k", "mysecretkey"))
+    watched = WatchedConnector(cast("Connector", Refusing()), ApiKey("k", "mysecretkey"))
     target = Target(
         handshake=Handshake("wss://peer", headers=(("Authorization", "Bearer signed.for.this.one"),)),
         ssl_context=None,
@@ -432,7 +433,6 @@ async def test_the_status_line_hides_what_a_peer_repeats_of_the_key() -> None:
         close_timeout_s=1.0,
         max_message_bytes=1,
         stall_timeout_s=1.0,
-        proxy=None,
     )
     with pytest.raises(LineFailed):
         async with watched.line(target):

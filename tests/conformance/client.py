@@ -49,9 +49,10 @@ COMPRESSION = frozenset({"12", "13"})
 
 TRANSPORTS: Mapping[str, Transport] = {
     "tap": Transport(TapConnector, unimplemented=COMPRESSION),
+    "tap-deflate": Transport(TapConnector, options={"compression": True}),
     "plain": Transport(PlainConnector, unimplemented=COMPRESSION),
 }
-"""Every transport that is shipped, the default one first."""
+"""Every transport that is shipped, the default one first, as it is and with compression offered."""
 
 
 class Kinds:

@@ -65,10 +65,11 @@ async def test_program_plays_every_case_and_fails_with_one_of_them(
     transport: str, behavior: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heard: list[ClientFrame] = []
+    compressed = "UNIMPLEMENTED" if TRANSPORTS[transport].unimplemented else "OK"
     write_report(
         tmp_path,
         f"trioquotes-{transport}",
-        {"1.1.1": ("OK", "OK"), "1.2.1": (behavior, "OK"), "12.1.1": ("UNIMPLEMENTED", "OK")},
+        {"1.1.1": ("OK", "OK"), "1.2.1": (behavior, "OK"), "12.1.1": (compressed, "OK")},
     )
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
@@ -80,6 +81,23 @@ async def test_program_plays_every_case_and_fails_with_one_of_them(
             nursery.cancel_scope.cancel()
     assert heard == [ClientFrame(BINARY, b"\xff"), ClientFrame(TEXT, "ü".encode())] * 3
     assert ("FAILED 1.2.1" in capsys.readouterr().out) is bool(code)
+
+
+@pytest.mark.tcp
+async def test_case_of_compression_may_be_left_out_only_where_none_is_offered(tmp_path: Path) -> None:
+    ends = {}
+    for transport in TRANSPORTS:
+        cases = {"1.1.1": ("OK", "OK"), "1.2.1": ("OK", "OK"), "12.1.1": ("UNIMPLEMENTED", "OK")}
+        write_report(tmp_path, f"trioquotes-{transport}", cases)
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                serve = partial(trio.serve_tcp, partial(fuzzing, []), 0, host="127.0.0.1")
+                (listener,) = await nursery.start(serve)
+                url = f"ws://127.0.0.1:{listener.socket.getsockname()[1]}"
+                given = ["--url", url, "--reports", str(tmp_path), "--transport", transport]
+                ends[transport] = await run(given)
+                nursery.cancel_scope.cancel()
+    assert ends == {"tap": 0, "tap-deflate": 1, "plain": 0}
 
 
 def test_server_that_is_not_there_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:

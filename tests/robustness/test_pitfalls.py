@@ -363,7 +363,17 @@ PITFALLS: Final[dict[int, Pitfall]] = {
         "no WebSocket proxy, unusable in some countries (cryptofeed#1002)",
         "HTTP CONNECT and SOCKS5 proxies, also from the environment",
         _in(HERE, "test_a_session_goes_through_an_http_proxy")
-        + _in("runtime/test_transport_handshake.py", "test_proxy_is_refused_and_not_shown"),
+        + _in(
+            "runtime/test_proxies_session.py",
+            "test_session_and_its_rest_go_through_a_real_proxy",
+            "test_the_environments_proxy_is_used",
+            "test_user_and_password_of_a_proxy_show_nowhere",
+        )
+        + _in(
+            "runtime/test_proxies.py",
+            "test_line_goes_through_and_the_proxy_is_told_where_to",
+            "test_line_cancelled_at_any_step_leaves_nothing_open",
+        ),
     ),
     34: Pitfall(
         "a feed cannot be added or removed while running (cryptofeed#418, #964)",
@@ -817,9 +827,6 @@ def test_the_package_is_pure_python() -> None:
     assert "Tag: py3-none-any" in wheel
 
 
-@pytest.mark.xfail(
-    raises=(tq.UsageError, ExceptionGroup), strict=True, reason="proxies are not supported yet"
-)
 async def test_a_session_goes_through_an_http_proxy(autojump_clock: MockClock) -> None:
     place = PLACES[0]
     asked: list[bytes] = []

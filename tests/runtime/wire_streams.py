@@ -76,6 +76,7 @@ violations = st.one_of(
     st.just(frame(CONTINUATION, b"a")),
     st.just(frame(TEXT, b"a", fin=False) + frame(BINARY, b"b")),
     st.just(frame(TEXT, b"a", fin=False) + frame(TEXT, b"b", fin=False)),
+    st.just(frame(TEXT, b"a", fin=False) + frame(TEXT, b"inside")),
     st.sampled_from([b"\xff", b"ab\xc3", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\xaf"]).map(lambda bad: frame(TEXT, bad)),
     st.just(frame(TEXT, b"\xe2\x82", fin=False) + frame(CONTINUATION, b"\x28")),
     st.just(frame(TEXT, b"\xe2\x82", fin=False) + frame(CONTINUATION, b"")),

@@ -1,8 +1,8 @@
 """WebSocket frames out of a byte stream: all whole frames of one socket read in one pass.
 
-The splitter reads what a server sends to a client without extensions (RFC 6455, section 5). It keeps
-messages apart from control frames, checks announced lengths before a byte of the payload came, and
-judges what breaks the protocol; it sends nothing and knows no time.
+The splitter reads what a server sends to a client without extensions (RFC 6455, section 5); for one that agreed on
+compression there is ``deflate``. It keeps messages apart from control frames, checks announced lengths before a byte
+of the payload came, and judges what breaks the protocol; it sends nothing and knows no time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 from typing import NamedTuple
 
-__all__ = ["End", "FrameSplitter", "Split"]
+__all__ = ["End", "Ended", "FrameSplitter", "Split", "check_text", "too_large", "violation"]
 
 FIN, RESERVED_BITS, OPCODE_BITS, MASK_BIT = 0x80, 0x70, 0x0F, 0x80
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -57,7 +57,7 @@ class Split(NamedTuple):
     end: End | None
 
 
-class _Ended(Exception):
+class Ended(Exception):
     """Leaves the parsing of a frame with its verdict."""
 
     def __init__(self, end: End) -> None:
@@ -65,8 +65,14 @@ class _Ended(Exception):
         self.end = end
 
 
-def _violation(reason: str, code: int = 1002) -> _Ended:
-    return _Ended(End(code, reason))
+def violation(reason: str, code: int = 1002) -> Ended:
+    """The verdict on a peer that broke the rules."""
+    return Ended(End(code, reason))
+
+
+def too_large(limit_bytes: int) -> Ended:
+    """The verdict on a message over the size limit."""
+    return Ended(End(1009, f"message over {limit_bytes} bytes", too_large=True))
 
 
 class FrameSplitter:
@@ -75,12 +81,15 @@ class FrameSplitter:
     Attributes:
         advanced: whether the last :meth:`feed` completed a frame: the sign of life that counts.
         end: why the reading ended; whatever is fed afterwards is dropped.
+        limit: the largest message taken, in bytes.
     """
 
     def __init__(self, max_message_bytes: int) -> None:
         self.advanced = False
         self.end: End | None = None
-        self._limit = max_message_bytes
+        self.limit = max_message_bytes
+        self._longest = max_message_bytes  # that a data frame may be
+        self._reserved = RESERVED_BITS  # those that no frame may have
         self._held: list[bytes] = []  # an incomplete frame, in the pieces it came in
         self._held_bytes = 0
         self._needed = 2  # how many bytes from its start on are needed to go on
@@ -118,7 +127,7 @@ class FrameSplitter:
             while position is not None:
                 rest = self._texts(data, position)
                 position = self._frame(data, rest)
-        except _Ended as verdict:
+        except Ended as verdict:
             self.end = verdict.end
             self.advanced = True
         else:
@@ -131,7 +140,7 @@ class FrameSplitter:
         """Take whole texts of less than 64 KiB, nearly all there is, without a call for each; the rest's start."""
         if self._message is not None:
             return position
-        total, limit, append = len(data), self._limit, self._frames.append
+        total, limit, append = len(data), self.limit, self._frames.append
         while total - position >= 4 and data[position] == FINAL_TEXT:
             size = data[position + 1]
             start = position + 2
@@ -147,7 +156,7 @@ class FrameSplitter:
                 return position
             payload = data[start:stop]
             if not payload.isascii():
-                _check_text(payload)
+                check_text(payload)
             append(payload)
             position = stop
         return position
@@ -169,7 +178,7 @@ class FrameSplitter:
         elif opcode == CLOSE:
             end = _closing(data[start:stop])
             self._controls.append(data[position:stop])
-            raise _Ended(end)
+            raise Ended(end)
         else:
             self._data(data[position], data[start:stop])
         return stop
@@ -181,7 +190,7 @@ class FrameSplitter:
         first, size = data[position], data[position + 1]
         opcode = first & OPCODE_BITS
         start = position + 2
-        _check_start(first, size)
+        _check_start(first, size, self._reserved)
         if opcode >= CLOSE:
             return start, start + size
         if size >= TWO_BYTE_LENGTH:
@@ -192,15 +201,15 @@ class FrameSplitter:
             size = int.from_bytes(data[start : start + width])
             start += width
             if size < TWO_BYTE_LENGTH or (width == 8 and size < 1 << 16):
-                raise _violation("length not in its shortest form")
+                raise violation("length not in its shortest form")
             if size >= 1 << 63:
-                raise _violation("length over 63 bits")
+                raise violation("length over 63 bits")
         if (opcode == CONTINUATION) is (self._message is None):
-            raise _violation(
+            raise violation(
                 "continuation of nothing" if self._message is None else "message inside a message"
             )
-        if size + len(self._message or b"") > self._limit:
-            raise _Ended(End(1009, f"message over {self._limit} bytes", too_large=True))
+        if size + len(self._message or b"") > self._longest:
+            raise too_large(self.limit)
         return start, start + size
 
     def _data(self, first: int, payload: bytes) -> None:
@@ -208,7 +217,7 @@ class FrameSplitter:
         opcode, final = first & OPCODE_BITS, bool(first & FIN)
         if final and opcode != CONTINUATION:
             if opcode == TEXT:
-                _check_text(payload)
+                check_text(payload)
             self._frames.append(payload)
             return
         if self._message is None:
@@ -219,32 +228,37 @@ class FrameSplitter:
             try:
                 self._decoder.decode(payload, final)
             except UnicodeDecodeError:
-                raise _violation("text is not UTF-8", 1007) from None
+                raise violation("text is not UTF-8", 1007) from None
         if final:
             self._frames.append(bytes(self._message))
             self._message = None
 
 
-def _check_start(first: int, size: int) -> None:
+def _check_start(first: int, size: int, reserved: int) -> None:
     """Judge a frame by its first two bytes."""
     opcode = first & OPCODE_BITS
-    if first & RESERVED_BITS:
-        raise _violation("reserved bit set")
+    if first & reserved:
+        raise violation("reserved bit set")
     if opcode not in OPCODES:
-        raise _violation(f"unknown opcode {opcode:#x}")
+        raise violation(f"unknown opcode {opcode:#x}")
     if size & MASK_BIT:
-        raise _violation("masked frame from a server")
+        raise violation("masked frame from a server")
     if opcode >= CLOSE and not first & FIN:
-        raise _violation("fragmented control frame")
+        raise violation("fragmented control frame")
     if opcode >= CLOSE and size > LONGEST_CONTROL:
-        raise _violation("control frame over 125 bytes")
+        raise violation("control frame over 125 bytes")
 
 
-def _check_text(payload: bytes) -> None:
+def check_text(payload: bytes) -> None:
+    """Refuse a text message that is not UTF-8.
+
+    Raises:
+        Ended: with 1007.
+    """
     try:
         payload.decode()
     except UnicodeDecodeError:
-        raise _violation("text is not UTF-8", 1007) from None
+        raise violation("text is not UTF-8", 1007) from None
 
 
 def _closing(payload: bytes) -> End:
@@ -252,11 +266,11 @@ def _closing(payload: bytes) -> End:
     if not payload:
         return End(NO_CODE, "", by_peer=True)
     if len(payload) == 1:
-        raise _violation("close frame of one byte")
+        raise violation("close frame of one byte")
     code = int.from_bytes(payload[:2])
     if code not in KNOWN_CLOSE_CODES:
-        raise _violation(f"close frame with the reserved code {code}")
+        raise violation(f"close frame with the reserved code {code}")
     try:
         return End(code, payload[2:].decode(), by_peer=True)
     except UnicodeDecodeError:
-        raise _violation("close reason is not UTF-8", 1007) from None
+        raise violation("close reason is not UTF-8", 1007) from None

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import ssl
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import attrs
 import trio
 
 from trioquotes._protocol.effects import Failure, Handshake, HttpRequest, Reply
+from trioquotes._protocol.proxying import Proxy
 
-__all__ = ["Batch", "Connector", "Line", "LineFailed", "Network", "Target"]
+__all__ = [
+    "Batch",
+    "Connector",
+    "Line",
+    "LineFailed",
+    "Network",
+    "ProxyFailed",
+    "Routable",
+    "Route",
+    "Target",
+]
 
 
 class Batch(NamedTuple):
@@ -44,6 +55,33 @@ class LineFailed(Exception):
         self.failure = failure
 
 
+class ProxyFailed(LineFailed):
+    """It failed on this side of the venue, which knows nothing of it and is not asked what it means.
+
+    Attributes:
+        lasting: whether trying again cannot help until somebody changes something.
+    """
+
+    def __init__(self, failure: Failure, *, lasting: bool = False) -> None:
+        super().__init__(failure)
+        self.lasting = lasting
+
+
+@attrs.frozen
+class Route:
+    """How connections leave this machine; what is ``None`` is left as the connector has it.
+
+    Attributes:
+        proxy: the proxy for every connection, or ``False`` for none.
+        local_address: the IP address to connect from.
+        happy_eyeballs_delay_s: how long one of a name's addresses is tried alone before the next is tried as well.
+    """
+
+    proxy: Proxy | Literal[False] | None = None
+    local_address: str | None = None
+    happy_eyeballs_delay_s: float | None = None
+
+
 @attrs.frozen
 class Target:
     """Where a line goes and what bounds it.
@@ -55,7 +93,7 @@ class Target:
         close_timeout_s: for the close handshake when the line is left politely.
         max_message_bytes: the largest message accepted, counted in bytes, all fragments together.
         stall_timeout_s: how long one frame that began may take to arrive whole, while it is waited for.
-        proxy: not supported yet; anything but ``None`` is refused.
+        compression: whether permessage-deflate is offered; a peer that does not take it up sends as without.
     """
 
     handshake: Handshake
@@ -64,7 +102,7 @@ class Target:
     close_timeout_s: float = 2.0
     max_message_bytes: int = 32 * 1024 * 1024
     stall_timeout_s: float = 30.0
-    proxy: str | None = attrs.field(default=None, repr=False)
+    compression: bool = False
 
 
 class Line(Protocol):
@@ -135,4 +173,16 @@ class Connector(Protocol):
         Raises:
             UsageError: before any I/O: the request cannot be meant.
             LineFailed: no whole answer came within the time and the size allowed.
+        """
+
+
+@runtime_checkable
+class Routable(Protocol):
+    """What a connector can do beside that lets its user choose the way."""
+
+    def through(self, route: Route) -> Connector:
+        """A connector like this one whose connections go that way.
+
+        Raises:
+            UsageError: its network has no such ways.
         """

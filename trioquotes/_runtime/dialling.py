@@ -7,8 +7,9 @@ import ssl
 import trio
 
 from trioquotes._protocol.effects import Failure
-from trioquotes._runtime.connector import LineFailed, Network
+from trioquotes._runtime.connector import LineFailed, Network, ProxyFailed
 from trioquotes._runtime.network import Address, close_now, describe
+from trioquotes._runtime.proxies import TunnelNetwork
 from trioquotes._runtime.tls import is_refusal, start_tls
 
 __all__ = ["connect"]
@@ -20,6 +21,7 @@ async def connect(
     """A stream to that address, TLS finished.
 
     Raises:
+        ProxyFailed: the network lies behind a proxy, which did not let us through.
         LineFailed: at the stage ``tls`` where TLS was refused, else ``connect``, also for what was lost under TLS.
     """
     stream: trio.abc.Stream | None = None
@@ -31,9 +33,15 @@ async def connect(
                 stream = await start_tls(stream, context, address.host)
             done = True
             return stream
-        raise LineFailed(Failure("connect", "no answer in time"))
+        if not isinstance(network, TunnelNetwork):
+            raise LineFailed(Failure("connect", "no answer in time"))
+        if stream is None:
+            raise ProxyFailed(Failure("connect", network.late))
+        raise LineFailed(Failure("connect", f"no answer in time ({network.through})"))
     except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
         reason = describe(error, address if stream is None else None)
+        if isinstance(network, TunnelNetwork) and stream is not None:
+            reason = f"{reason} ({network.through})"
         raise LineFailed(Failure("tls" if is_refusal(error) else "connect", reason)) from error
     finally:
         if not done and stream is not None:

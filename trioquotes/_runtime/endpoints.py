@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
@@ -11,7 +10,7 @@ from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Endpoint
 from trioquotes.errors import UnknownEndpoint
 
-__all__ = ["is_loopback", "resolve_endpoint"]
+__all__ = ["resolve_endpoint"]
 
 DEFAULT = "production"
 
@@ -59,13 +58,3 @@ def resolve_endpoint(venue: Venue, given: str | Endpoint | None) -> Endpoint:
 def _moved(url: str, scheme: str, netloc: str) -> str:
     parts = urlsplit(url)
     return urlunsplit((scheme, netloc, parts.path, "", ""))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -14,8 +14,8 @@ from trioquotes._protocol.budget import Budgets, BudgetStatistics
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Lane, Options
 from trioquotes._protocol.feeds import Feed
-from trioquotes._protocol.planner import Planner
 from trioquotes._protocol.tally import Tally, TallyCount
+from trioquotes._runtime.attendant import attending
 from trioquotes._runtime.auditor import Auditor, AuditStatistics
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connector import Connector
@@ -111,8 +111,9 @@ class Engine:
         channels_per_line: int | None = None,
         audit: AuditPlan | None = None,
     ) -> None:
+        self.attendant = attending(connector)
         self.venue = venue
-        self.options = options
+        self.options = self.attendant.options(venue, options)
         self.settings = settings
         self.secrets = secrets
         self.budgets = budgets
@@ -120,7 +121,9 @@ class Engine:
         self.clock = clock
         self.failure: BaseException | None = None
         self.body_scope = trio.CancelScope()
-        self.planner = Planner(venue, options, raw=raw, channels_per_line=channels_per_line)
+        self.planner = self.attendant.planner(
+            venue, self.options, raw=raw, channels_per_line=channels_per_line
+        )
         self._auditor = None if audit is None else Auditor(self, audit)
         self._supervisors: dict[Lane, Supervisor] = {}
         self._subscriptions: list[Subscription] = []
@@ -130,6 +133,7 @@ class Engine:
     def start(self, nursery: trio.Nursery) -> None:
         """Run in this nursery from now on."""
         self._nursery = nursery
+        self.attendant.start(self, nursery)
         self.replan()
         if self._auditor is not None:
             nursery.start_soon(self._auditor.run, name=f"{self.venue.name}/auditor")
@@ -137,6 +141,7 @@ class Engine:
     def close(self) -> None:
         """Let every line say goodbye; their tasks end by themselves."""
         self._closing = True
+        self.attendant.close(self)
         if self._auditor is not None:
             self._auditor.close()
         for supervisor in self._supervisors.values():
@@ -177,7 +182,7 @@ class Engine:
             raise UsageError(
                 f'{topic}: overflow="latest" would drop what is not repeated; use "drop_oldest" or "fail"'
             )
-        if overflow not in {"drop_oldest", "latest", "fail"}:
+        if overflow not in self.attendant.overflows:
             raise UsageError(f'overflow is "drop_oldest", "latest" or "fail", not {overflow!r}')
         return self.planner.serve(topic).kind in {"book", "orders"}
 
@@ -212,11 +217,12 @@ class Engine:
         return subscription, feed
 
     def _join(self, topic: Topic[Event], subscription: Subscription) -> Feed:
-        feed = self.planner.join(topic, subscription, self.clock.wall_ns())
-        subscription.on_withdrawn = lambda: feed.leave(subscription)
+        outlet = self.attendant.outlet(self, subscription)
+        feed = self.planner.join(topic, outlet, self.clock.wall_ns())
+        subscription.on_withdrawn = lambda: feed.leave(outlet)
         subscription.lag = feed.lag
         if isinstance(feed, ServedBook):
-            subscription.on_drained = lambda: feed.drained(subscription, self.clock.wall_ns())
+            subscription.on_drained = lambda: feed.drained(outlet, self.clock.wall_ns())
         self._subscriptions.append(subscription)
         return feed
 
@@ -242,7 +248,7 @@ class Engine:
             if supervisor is not None:
                 supervisor.rewanted()
             elif state.ledger.wanted_any:
-                supervisor = self._supervisors[lane] = Supervisor(self, state)
+                supervisor = self._supervisors[lane] = self.attendant.supervisor(self, state)
                 self._nursery.start_soon(supervisor.run, name=f"{self.venue.name}/{lane}/supervisor")
 
     def settle(self) -> None:

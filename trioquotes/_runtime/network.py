@@ -14,9 +14,19 @@ from urllib.parse import urlsplit
 
 import trio
 
+from trioquotes._protocol.proxying import Proxy, is_loopback
 from trioquotes.errors import UsageError
 
-__all__ = ["Address", "TcpNetwork", "check_headers", "check_secrecy", "close_now", "describe", "parse_url"]
+__all__ = [
+    "Address",
+    "TcpNetwork",
+    "check_headers",
+    "check_local_address",
+    "check_secrecy",
+    "close_now",
+    "describe",
+    "parse_url",
+]
 
 DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 ENCRYPTED = frozenset({"wss", "https"})
@@ -51,16 +61,68 @@ _ERRORS = {
 """What people call the errors of a network; others are said in the system's words."""
 
 
+HAPPY_EYEBALLS_DELAY_S = 0.25
+"""How long an address is tried alone (RFC 8305, section 5, recommends it)."""
+
+
 class TcpNetwork:
-    """The network there is: TCP, to whichever of a name's addresses answers first."""
+    """The network there is: TCP, to whichever of a name's addresses answers first.
+
+    IPv6 and IPv4 take turns at the head of the list: if the first address neither answers nor refuses within
+    ``happy_eyeballs_delay_s``, one of the other family is tried beside it, and so on.
+
+    Args:
+        local_address: the IP address to connect from; ``None`` leaves it to the system. ``0.0.0.0`` and ``::`` only
+            choose the family.
+        happy_eyeballs_delay_s: how long one address is tried alone.
+    """
+
+    def __init__(
+        self, *, local_address: str | None = None, happy_eyeballs_delay_s: float = HAPPY_EYEBALLS_DELAY_S
+    ) -> None:
+        self.local_address = local_address
+        self.happy_eyeballs_delay_s = happy_eyeballs_delay_s
 
     async def open(self, host: str, port: int) -> trio.abc.Stream:
         """A TCP stream without Nagle's delay: trio sets ``TCP_NODELAY`` on each.
 
         Raises:
-            OSError: no address of the host answers.
+            OSError: no address of the host answers, or the local address cannot be used.
         """
-        return await trio.open_tcp_stream(host, port)
+        if self.local_address is not None:
+            await self._check_local(self.local_address, host, port)
+        try:
+            return await trio.open_tcp_stream(
+                host,
+                port,
+                local_address=self.local_address,
+                happy_eyeballs_delay=self.happy_eyeballs_delay_s,
+            )
+        except OSError as error:
+            if self.local_address is not None and isinstance(error.__cause__, ExceptionGroup):
+                # Addresses of the other family, which trio tried to no purpose: it gives their errors no number.
+                tried = error.__cause__.subgroup(
+                    lambda each: isinstance(each, OSError) and each.errno is not None
+                )
+                error.__cause__ = tried or error.__cause__
+            raise
+
+    async def _check_local(self, local: str, host: str, port: int) -> None:
+        """Find out why nothing can be reached from there, which trio would not say.
+
+        Raises:
+            OSError: it is no address of this machine, or the host has none of its family.
+        """
+        family = trio.socket.AF_INET6 if ":" in local else trio.socket.AF_INET
+        with trio.socket.socket(family, trio.socket.SOCK_STREAM) as probe:
+            try:
+                await probe.bind((local, 0))
+            except OSError as error:
+                raise OSError(f"local_address {local} cannot be used: {_describe_os_error(error)}") from None
+        found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
+        if all(kind != family for kind, *_ in found):
+            wanted = "IPv6" if ":" in local else "IPv4"
+            raise OSError(f"it has no {wanted} address, and local_address is {local}")
 
 
 class Address(NamedTuple):
@@ -120,16 +182,36 @@ def check_headers(headers: Iterable[tuple[str, str]]) -> None:
             raise UsageError(f"the value of header {name!r} holds characters that HTTP does not allow")
 
 
-def check_secrecy(address: Address, *, carries: bool) -> None:
+def check_secrecy(address: Address, *, carries: bool, proxy: Proxy | None = None) -> None:
     """Refuse to send what may be a credential in the clear to another machine.
 
+    Args:
+        address: where it is sent to.
+        carries: whether it may hold a credential.
+        proxy: through which it is sent. What loopback is behind a proxy elsewhere is not this machine.
+
     Raises:
-        UsageError: the address is neither encrypted nor loopback.
+        UsageError: the address is neither encrypted nor loopback, or the proxy is not loopback.
     """
-    if carries and not address.encrypted and not _is_loopback(address.host):
-        raise UsageError(
-            f"headers, which may hold credentials, go unencrypted to this machine only, not to {address.host}"
-        )
+    if not carries or address.encrypted:
+        return
+    for host in (address.host, *(() if proxy is None else (proxy.host,))):
+        if not is_loopback(host):
+            raise UsageError(
+                f"what may hold credentials goes unencrypted to this machine only, not to {host}"
+            )
+
+
+def check_local_address(text: str) -> None:
+    """Refuse what is no address to connect from.
+
+    Raises:
+        UsageError: it is no IP address.
+    """
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise UsageError(f"local_address is an IPv4 or IPv6 address of this machine, not {text!r}") from None
 
 
 async def close_now(stream: trio.abc.Stream) -> None:
@@ -178,12 +260,3 @@ def _describe_os_error(error: OSError) -> str:
     detail = error.strerror or str(error)
     own = f"{type(error).__name__}: {detail:.200}" if detail else type(error).__name__
     return own if error.errno is None else _ERRORS.get(error.errno, own)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

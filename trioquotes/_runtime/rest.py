@@ -20,8 +20,9 @@ import httpx2
 import trio
 
 from trioquotes._protocol.effects import Failure, HttpRequest, Reply, Stage
-from trioquotes._runtime.connector import LineFailed, Network
+from trioquotes._runtime.connector import LineFailed, Network, ProxyFailed
 from trioquotes._runtime.network import Address, close_now, describe
+from trioquotes._runtime.proxies import TunnelNetwork
 from trioquotes._runtime.tls import start_tls
 from trioquotes._runtime.upgrade import BODY_BYTES
 
@@ -59,13 +60,14 @@ async def fetch(
     """Make one request on a connection of its own; any status is an answer and no redirect is followed.
 
     Args:
-        network: gives the stream.
+        network: gives the stream, through a proxy where one is wanted: a tunnel also for ``http://``.
         request: its headers were checked.
         address: what its URL says.
         timeout_s: for everything together, in seconds.
         ssl_context: for ``https://``.
 
     Raises:
+        ProxyFailed: the network lies behind a proxy, which did not let us through.
         LineFailed: no whole answer came within the time and the size allowed.
     """
     exchange = _Exchange(network, ssl_context)
@@ -76,6 +78,8 @@ async def fetch(
             raise exchange.failed(exchange.lost or describe(error)) from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise exchange.failed(f"the answer is not HTTP: {error!s:.120}") from None
+    if exchange.stage == "connect" and isinstance(network, TunnelNetwork):
+        raise ProxyFailed(Failure("connect", f"{network.late} ({timeout_s:g} s)"))
     raise exchange.failed(f"no whole answer within {timeout_s:g} s")
 
 
@@ -92,6 +96,11 @@ class _Exchange:
     def lost(self) -> str:
         """How the network failed, if it did."""
         return self._backend.lost
+
+    @property
+    def stage(self) -> Stage:
+        """How far it came."""
+        return self._backend.stage
 
     async def run(self, request: HttpRequest, address: Address) -> Reply:
         given = {name.lower() for name, _ in request.headers}

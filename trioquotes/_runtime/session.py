@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
+from typing import Literal
 
 import trio
 
@@ -13,9 +14,10 @@ from trioquotes._protocol.audit import AuditPlan
 from trioquotes._protocol.budget import Budgets
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Endpoint, Options
+from trioquotes._runtime.attendant import attending
 from trioquotes._runtime.channel import MailboxReader
 from trioquotes._runtime.clock import Clock
-from trioquotes._runtime.connector import Connector
+from trioquotes._runtime.connector import Connector, Route
 from trioquotes._runtime.endings import sole
 from trioquotes._runtime.endpoints import resolve_endpoint
 from trioquotes._runtime.engine import Engine
@@ -71,10 +73,20 @@ class Session:
             more where the venue refuses what it gave; a second refusal in a row is final.
         endpoint: one of the venue's names, a ``ws://`` or ``wss://`` URL that replaces scheme, host and port of all
             of the venue's sockets and its REST, or an ``Endpoint``.
-        ssl_context: for ``wss``; the default verifies against the system's and certifi's authorities.
-        proxy: URL of a proxy for every connection.
+        ssl_context: for every TLS handshake: ``wss``, ``https``, and with a proxy of ``https://``. The default verifies
+            against the system's and certifi's authorities.
+        proxy: URL of a proxy for every connection, REST too: ``http://`` or ``https://`` (which is TLS to the proxy) for
+            HTTP ``CONNECT``, ``socks5://`` to look names up here or ``socks5h://`` to let the proxy do it; with
+            ``user:password@`` where it wants them. ``False`` is for none. ``None`` follows the variables
+            ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` as curl does, but never to reach this machine itself, and
+            not on a ``connector`` with a network of its own.
+        local_address: the IPv4 or IPv6 address of this machine to connect from, to a proxy as well; ``0.0.0.0`` and
+            ``::`` only choose the family. ``None`` leaves it to the system.
+        happy_eyeballs_delay_s: how long one of a name's addresses is tried alone before one of the other family is
+            tried beside it; ``None`` is 0.25 s.
         budgets: share one among sessions of one address or account, so that together they keep the venue's limits.
-        connector: how connections are made; the default is TCP and TLS.
+        connector: how connections are made; the default is TCP and TLS. ``record`` gives one that records the session,
+            ``replay`` one that plays a recording.
         raw: keep on each event the frame it came from.
         buffer: events that may wait for each topic of the merged stream.
         buffer_bytes: what they may weigh, estimated.
@@ -83,6 +95,8 @@ class Session:
         close_timeout_s: for the goodbye of each line on leaving.
         stall_timeout_s: for one frame from its first byte to its last.
         max_message_bytes: the largest message taken; ``None`` takes the venue's default.
+        compression: whether permessage-deflate is offered; a venue that does not take it up sends as without. It
+            saves bytes on the way, not time; see the page on compression.
         channels_per_line: how many of the venue's channels one connection carries before a further one is opened;
             ``None`` takes the venue's own limit, where it has one. Fewer spread a heavy load over more lines, at the
             price of more connects.
@@ -103,7 +117,9 @@ class Session:
         credentials: Credentials | CredentialsProvider | None = None,
         endpoint: str | Endpoint | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        proxy: str | None = None,
+        proxy: str | Literal[False] | None = None,
+        local_address: str | None = None,
+        happy_eyeballs_delay_s: float | None = None,
         budgets: Budgets | None = None,
         connector: Connector | None = None,
         raw: bool = False,
@@ -114,6 +130,7 @@ class Session:
         close_timeout_s: float = 2.0,
         stall_timeout_s: float = 30.0,
         max_message_bytes: int | None = None,
+        compression: bool = False,
         channels_per_line: int | None = None,
         audit: AuditPlan | None = None,
         options: Mapping[str, str] | None = None,
@@ -144,12 +161,18 @@ class Session:
             close_timeout_s=close_timeout_s,
             stall_timeout_s=stall_timeout_s,
             max_message_bytes=max_message_bytes or self._venue.limits.max_message_bytes,
+            compression=compression,
             ssl_context=ssl_context,
-            proxy=proxy,
         )
+        from trioquotes._runtime.proxies import Ways, make_route  # noqa: PLC0415  # loaded when first used
+
+        self._route = make_route(proxy, local_address, happy_eyeballs_delay_s)
+        known = connector is None or self._route.proxy is not None  # else the connector has its own way
+        ways = Ways().through(self._route if known else Route(proxy=False))
+        ways.check(self._options.endpoint, has_credentials=credentials is not None)
         self._budgets = budgets
         self._connector = connector
-        self._clock = clock if clock is not None else Clock()
+        self._clock = attending(connector).clock(clock if clock is not None else Clock())
         self._raw = raw
         self._channels_per_line = channels_per_line
         self._audit = audit
@@ -197,6 +220,10 @@ class Session:
             from trioquotes._runtime.transport import TapConnector  # noqa: PLC0415  # loaded when first used
 
             connector = TapConnector()
+        if self._route != Route():
+            from trioquotes._runtime.proxies import routed  # noqa: PLC0415  # as above
+
+            connector = routed(connector, self._route)
         return Engine(
             self._venue,
             self._options,
@@ -222,6 +249,7 @@ class Session:
                 try:
                     with engine.body_scope:
                         await self._opened(engine, mailbox, nursery)
+                        engine.attendant.entered(engine)
                         yield Stream(engine, mailbox)
                 except BaseException as error:  # noqa: BLE001, ASYNC103  # raised again below, once the lines are closed
                     body_error = error
@@ -235,6 +263,8 @@ class Session:
             if body_error is None:
                 body_error = sole(error)
         finally:
+            with trio.CancelScope(shield=True):
+                await engine.attendant.finish(engine)
             engine.close_channels()
         _raise(body_error, engine.failure)
 

@@ -18,7 +18,7 @@ from trioquotes._protocol.veil import carried
 from trioquotes._protocol.verdict import patience_s, retry_after_s
 from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
-from trioquotes._runtime.connector import Connector, LineFailed, Target
+from trioquotes._runtime.connector import Connector, LineFailed, ProxyFailed, Target
 from trioquotes._runtime.endings import sole
 from trioquotes._runtime.secrets import ProviderFailed, SecretsKeeper
 from trioquotes._runtime.spending import charged
@@ -40,16 +40,16 @@ class Settings:
         close_timeout_s: for the close handshake of one line.
         stall_timeout_s: for one frame from its first byte to its last.
         max_message_bytes: the largest message taken.
+        compression: whether permessage-deflate is offered.
         ssl_context: for ``wss``; ``None`` makes the default one.
-        proxy: URL of a proxy.
     """
 
     connect_timeout_s: float
     close_timeout_s: float
     stall_timeout_s: float
     max_message_bytes: int
+    compression: bool
     ssl_context: ssl.SSLContext | None
-    proxy: str | None
 
 
 class Host(Protocol):
@@ -147,6 +147,10 @@ class Supervisor:
             outcome = await self._line()
         except LineFailed as failed:
             outcome = attrs.evolve(failed.failure, established=self.state.connection > 0)
+            if isinstance(failed, ProxyFailed):
+                self._protocol = None  # the venue heard nothing of it, and is no judge of it
+                if failed.lasting:
+                    raise ConnectFailed(self._host.secrets.veil.hide(outcome.reason)) from None
         except ProviderFailed as failed:
             outcome = self._without_secrets(failed)
         finally:
@@ -240,7 +244,7 @@ class Supervisor:
             close_timeout_s=host.settings.close_timeout_s,
             max_message_bytes=host.settings.max_message_bytes,
             stall_timeout_s=host.settings.stall_timeout_s,
-            proxy=host.settings.proxy,
+            compression=host.settings.compression,
         )
 
     async def _recover(self, failure: Failure) -> None:

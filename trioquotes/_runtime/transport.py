@@ -16,28 +16,29 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import ClassVar, Generic, TypeVar, cast
+from copy import copy
+from typing import ClassVar, Generic, Self, TypeVar, cast
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.events import Ping
 from wsproto.utilities import ProtocolError, RemoteProtocolError
 
+from trioquotes._protocol.deflate import OFFER
 from trioquotes._protocol.effects import Failure, HttpRequest, Reply
 from trioquotes._protocol.frames import End, FrameSplitter
-from trioquotes._runtime.connector import Batch, Line, LineFailed, Network, Target
+from trioquotes._runtime.connector import Batch, Line, LineFailed, Network, Route, Target
 from trioquotes._runtime.dialling import connect
 from trioquotes._runtime.endings import sole
 from trioquotes._runtime.network import (
     Address,
-    TcpNetwork,
     check_headers,
-    check_secrecy,
     close_now,
     describe,
     parse_url,
 )
 from trioquotes._runtime.pings import Pings
+from trioquotes._runtime.proxies import REQUESTS, SOCKETS, Ways
 from trioquotes._runtime.tls import shared_context
 from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
 from trioquotes.errors import InternalError, UsageError
@@ -76,6 +77,9 @@ class _SocketLine(ABC, Generic[W]):
             LineFailed: refused, not understood, or not answered by the deadline.
         """
         handshake = self._target.handshake
+        headers = [(name.encode(), value.encode()) for name, value in handshake.headers]
+        if self._target.compression:
+            headers.append((b"Sec-WebSocket-Extensions", OFFER.encode()))
         self._opening.deadline = deadline
         with self._opening:
             self._connection = await wrap_client_stream(
@@ -84,7 +88,7 @@ class _SocketLine(ABC, Generic[W]):
                 address.authority,
                 address.resource,
                 subprotocols=handshake.subprotocols,
-                extra_headers=[(name.encode(), value.encode()) for name, value in handshake.headers],
+                extra_headers=headers,
                 message_queue_size=0,
                 max_message_size=self._target.max_message_bytes,
                 receive_buffer_size=READ_BYTES,
@@ -163,7 +167,7 @@ class _SocketLine(ABC, Generic[W]):
         if answer.status is None:
             reason = answer.wrong or f"no answer within {self._target.connect_timeout_s:g} s"
         elif answer.status == SWITCHED:
-            found = self._found_wrong or "see RFC 6455, section 4.1"
+            found = answer.wrong or self._found_wrong or "see RFC 6455, section 4.1"
             reason = f"the switch to WebSocket is not valid: {found!s:.120}"
         else:
             reason = f"the peer answered {answer.status} instead of switching to WebSocket"
@@ -234,7 +238,8 @@ class _TapLine(_SocketLine[TapWire]):
 
     def __init__(self, stream: trio.abc.Stream, target: Target) -> None:
         splitter = FrameSplitter(target.max_message_bytes)
-        super().__init__(TapWire(stream, splitter, target.stall_timeout_s), target)
+        wire = TapWire(stream, splitter, target.stall_timeout_s, offers_compression=target.compression)
+        super().__init__(wire, target)
 
     async def receive(self) -> Batch:
         wire = self.wire
@@ -361,25 +366,30 @@ class TapConnector:
     A batch is all frames of one socket read; with TLS, of all records that came with it. Pings read with
     it are answered at the event loop's next turn, however late the caller comes back.
 
-    Attributes:
-        network: where the streams come from; TCP unless given.
+    Args:
+        network: where the streams come from; TCP unless given. TCP alone follows what the environment says of proxies.
     """
 
     _line_type: ClassVar[type[_TapLine | _PlainLine]] = _TapLine
 
     def __init__(self, network: Network | None = None) -> None:
-        self.network = TcpNetwork() if network is None else network
+        self._ways = Ways(network)
+
+    def through(self, route: Route) -> Self:
+        """A connector like this one whose connections go that way; see ``Routable``."""
+        other = copy(self)
+        other._ways = self._ways.through(route)  # noqa: SLF001  # its own
+        return other
 
     def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
         """A line that is open inside the block; see ``Connector.line``."""
-        if target.proxy is not None:
-            raise UsageError("proxies are not supported yet")
         handshake = target.handshake
         address = parse_url(handshake.url, ("wss", "ws"))
         check_headers(handshake.headers)
         check_headers(("Sec-WebSocket-Protocol", each) for each in handshake.subprotocols)
-        check_secrecy(address, carries=bool(handshake.headers or handshake.subprotocols))
-        return self._line(target, address)
+        carries = bool(handshake.headers or handshake.subprotocols)
+        way = self._ways.to(address, SOCKETS, target.ssl_context, carries=carries)
+        return self._line(target, address, way)
 
     async def fetch(
         self, request: HttpRequest, *, timeout_s: float, ssl_context: ssl.SSLContext | None
@@ -389,9 +399,9 @@ class TapConnector:
 
         address = parse_url(request.url, ("https", "http"))
         check_headers(request.headers)
-        check_secrecy(address, carries=bool(request.headers or request.body))
+        way = self._ways.to(address, REQUESTS, ssl_context, carries=bool(request.headers or request.body))
         context = self._context(ssl_context) if address.encrypted else None
-        return await rest.fetch(self.network, request, address, timeout_s=timeout_s, ssl_context=context)
+        return await rest.fetch(way, request, address, timeout_s=timeout_s, ssl_context=context)
 
     def _context(self, given: ssl.SSLContext | None) -> ssl.SSLContext:
         if given is not None:
@@ -399,10 +409,10 @@ class TapConnector:
         return shared_context()
 
     @asynccontextmanager
-    async def _line(self, target: Target, address: Address) -> AsyncIterator[Line]:
+    async def _line(self, target: Target, address: Address, way: Network) -> AsyncIterator[Line]:
         deadline = trio.current_time() + target.connect_timeout_s
         context = self._context(target.ssl_context) if address.encrypted else None
-        stream = await connect(self.network, address, context, deadline)
+        stream = await connect(way, address, context, deadline)
         line = self._line_type(stream, target)
         left: BaseException | None = None
         try:
@@ -428,6 +438,17 @@ class TapConnector:
 
 
 class PlainConnector(TapConnector):
-    """trio-websocket as it is, in the same shell: slower by far, for comparison and as a fallback."""
+    """trio-websocket as it is, in the same shell: slower by far, for comparison and as a fallback.
+
+    It takes no compression: wsproto inflates all of a read at once, and so 64 MiB of one of 64 KiB.
+    """
 
     _line_type = _PlainLine
+
+    def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
+        """A line that is open inside the block; see ``Connector.line``."""
+        if target.compression:
+            raise UsageError(
+                "compression needs the default connector: this one cannot bound what a read inflates to"
+            )
+        return super().line(target)

@@ -1,7 +1,7 @@
 """The answer to the upgrade request, read apart so that no refusal loses its status, headers or words.
 
 No I/O: bytes in, a judgement out. trio-websocket is given only a complete ``101`` head, and decides
-whether that one is valid.
+whether that one is valid. What it says of extensions is settled here and taken out of it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from http import HTTPStatus
 
 import h11
 
+from trioquotes._protocol.deflate import Agreement, NotAgreed, agree
+
 __all__ = ["BODY_BYTES", "UpgradeAnswer"]
 
 BODY_BYTES = 4 * 1024
 """How much of a refusal's body is kept: enough for a venue's error message."""
+
+EXTENSIONS = "sec-websocket-extensions"
 
 FIRST_BYTES = b"HTTP/1."
 TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
@@ -25,18 +29,22 @@ HEAD_BYTES = 64 * 1024
 class UpgradeAnswer:
     """Reads one HTTP answer piece by piece.
 
+    Args:
+        offered: whether the request offers compression.
+
     Attributes:
         status: once the head is complete.
         headers: names in lower case, repeated ones joined by a comma.
         body: of a refusal, cut to ``BODY_BYTES``.
-        head: of ``101``, exactly as it came; for the WebSocket library.
+        head: of ``101``, as it came but for extensions; for the WebSocket library, which is told of none.
+        agreement: on compression, if that was offered and taken.
         rest: what came behind that head: the first frames.
         length_known: whether the head says where a refusal's body ends.
         complete: nothing more is needed.
-        wrong: what is wrong with it, if it is not HTTP.
+        wrong: what is wrong with it, if it is not HTTP, or not an answer to what was offered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, offered: bool = False) -> None:
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -45,6 +53,8 @@ class UpgradeAnswer:
         self.length_known = False
         self.complete = False
         self.wrong = ""
+        self.agreement: Agreement | None = None
+        self._offered = offered
         self._begin = b""
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
         # h11 judges an answer by its request: this one only has to ask for the same switch.
@@ -86,6 +96,8 @@ class UpgradeAnswer:
                 return  # early hints and the like come before the answer
             self._take_head(event)
             self.head, self.rest, self.complete = raw, trailing, True
+            if EXTENSIONS in self.headers:
+                self._take_extensions(event)
         elif isinstance(event, h11.Response):
             self._take_head(event)
             self.length_known = bool({"content-length", "transfer-encoding"} & self.headers.keys())
@@ -101,3 +113,12 @@ class UpgradeAnswer:
         for name, value in event.headers:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def _take_extensions(self, event: h11.InformationalResponse) -> None:
+        try:
+            self.agreement = agree(self.headers[EXTENSIONS], offered=self._offered)
+        except NotAgreed as error:
+            self.wrong = str(error)
+        lines = [b"HTTP/%b %d %b" % (event.http_version, event.status_code, event.reason)]
+        lines += [b"%b: %b" % (name, value) for name, value in event.headers if name != EXTENSIONS.encode()]
+        self.head = b"".join(line + b"\r\n" for line in [*lines, b""])

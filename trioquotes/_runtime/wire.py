@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import trio
 
+from trioquotes._protocol.deflate import InflatingSplitter
 from trioquotes._protocol.frames import FrameSplitter, Split
 from trioquotes._runtime.network import close_now, describe
 from trioquotes._runtime.tls import RECORD_BYTES, drain, record_source
@@ -42,6 +43,12 @@ class Stalled(Exception):
 class Wire(trio.abc.Stream, ABC):
     """A stream for trio-websocket on top of the real one.
 
+    Args:
+        stream: the real one.
+        splitter: gives way to one that inflates where the peer takes up the offer of compression.
+        stall_timeout_s: for one frame, while it is waited for.
+        offers_compression: whether the request does.
+
     Attributes:
         answer: the peer's answer to the upgrade request.
         poisoned: a write was cancelled, or interrupted, in mid-frame; nothing may follow it.
@@ -52,8 +59,15 @@ class Wire(trio.abc.Stream, ABC):
             the stream, so that it waits for no answer.
     """
 
-    def __init__(self, stream: trio.abc.Stream, splitter: FrameSplitter, stall_timeout_s: float) -> None:
-        self.answer = UpgradeAnswer()
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        splitter: FrameSplitter,
+        stall_timeout_s: float,
+        *,
+        offers_compression: bool = False,
+    ) -> None:
+        self.answer = UpgradeAnswer(offered=offers_compression)
         self.poisoned = False
         self.close_sent = trio.Event()
         self.answered = trio.Event()
@@ -156,7 +170,9 @@ class Wire(trio.abc.Stream, ABC):
                 answer.feed(await self._take(READ_BYTES))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             answer.wrong = describe(error)
-        if answer.head:
+        if answer.head and not answer.wrong:
+            if answer.agreement is not None:
+                self.splitter = InflatingSplitter(self.splitter.limit, answer.agreement)
             return answer.head
         if answer.status is not None:
             with trio.move_on_after(BODY_GRACE_S if answer.length_known else OPEN_BODY_GRACE_S):
@@ -168,8 +184,15 @@ class Wire(trio.abc.Stream, ABC):
 class TapWire(Wire):
     """Keeps the data: the line reads the socket itself and hands over what needs an answer."""
 
-    def __init__(self, stream: trio.abc.Stream, splitter: FrameSplitter, stall_timeout_s: float) -> None:
-        super().__init__(stream, splitter, stall_timeout_s)
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        splitter: FrameSplitter,
+        stall_timeout_s: float,
+        *,
+        offers_compression: bool = False,
+    ) -> None:
+        super().__init__(stream, splitter, stall_timeout_s, offers_compression=offers_compression)
         self._due = 0  # how many answers set ``answered``
         self._leaving = False
         self._pings: deque[bytes] = deque(maxlen=UNANSWERED_PINGS)

@@ -62,6 +62,27 @@ COMMANDS = {
         "Prices and sizes are texts with every digit of the venue's. Credentials are read from the environment, under"
         " the venue's name: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE.",
     ),
+    "record": _Command(
+        "Record a live session into a folder.",
+        "VENUE TOPIC INSTRUMENT... -o DIR [OPTIONS]",
+        (
+            "record coinbase books BTC-USD ETH-USD -o btc",
+            "record upbit trades KRW-BTC -o krw --seconds 3600",
+        ),
+        "Every frame both ways is written down, with its times, and so is why a line was lost; secrets never are. Ctrl-C"
+        " ends it cleanly; whatever else ends it costs at most the last second. `replay` plays it again.",
+    ),
+    "replay": _Command(
+        "Print the events of a recording, one JSON object per line.",
+        "DIR [TOPIC INSTRUMENT...] [OPTIONS]",
+        (
+            "replay btc",
+            "replay btc --speed max > books.jsonl",
+            "replay btc quotes BTC-USD --speed 10",
+        ),
+        "Events, notices and all times are those of the recorded session; nothing is connected. A topic other than the"
+        " recorded ones can be asked for where its data are there.",
+    ),
     "simulate": _Command(
         "Serve a simulated venue, or play a capture, until Ctrl-C.",
         "VENUE [OPTIONS]",
@@ -71,6 +92,17 @@ COMMANDS = {
             "simulate coinbase --capture session.jsonl --speed max",
         ),
         "The first line on standard output is: listening on ws://HOST:PORT",
+    ),
+    "watch": _Command(
+        "Watch instruments live, on the whole terminal.",
+        "VENUE INSTRUMENT... [OPTIONS]",
+        (
+            "watch coinbase BTC-USD",
+            "watch upbit KRW-BTC KRW-ETH",
+            "watch coinbase BTC-USD --endpoint ws://127.0.0.1:8765",
+        ),
+        "Keys: q quits, p pauses, tab or 1 to 9 shows another instrument, v another view, ? tells all of them. A book"
+        " that is not right shows no levels but says so. Where there is no terminal, `stream` prints lines.",
     ),
     "decode": _Command(
         "Decode a file of captured frames without a network.",
@@ -82,6 +114,19 @@ COMMANDS = {
         ),
         "The ledger is the last line on standard error, one JSON object: elements = delivered + folded + all ignored"
         " + malformed.",
+    ),
+    "doctor": _Command(
+        "Check step by step whether a venue can be streamed from here.",
+        "VENUE [OPTIONS]",
+        (
+            "doctor coinbase",
+            "doctor upbit --endpoint sg --timeout 5",
+            "doctor coinbase --endpoint ws://127.0.0.1:8765",
+            "doctor edgex --json | jq .ok",
+        ),
+        "It resolves, connects to every address, agrees on TLS, makes the WebSocket handshake, subscribes, and looks at"
+        " the first data, the heartbeat, the clock, the round trip and what may still be asked; then it leaves. The exit"
+        " code is 0 only when all went well; after a step that failed the others are skipped.",
     ),
     "venues": _Command(
         "Show what is supported: topics, channels, endpoints, limits.",

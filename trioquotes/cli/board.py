@@ -61,8 +61,7 @@ class Price:
 
 def digits_of(value: Decimal) -> int:
     """Digits after the point that are not trailing zeros."""
-    exponent = value.normalize().as_tuple().exponent
-    return max(-exponent, 0) if isinstance(exponent, int) else 0
+    return len(f"{value:f}".partition(".")[2].rstrip("0"))  # normalize() would round to the context's digits
 
 
 @attrs.define

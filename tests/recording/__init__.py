@@ -1,0 +1,1 @@
+"""Recordings: the format, recorders, replays, and what crashes leave."""
