@@ -295,7 +295,7 @@ def _runs_as_2_7(python: str) -> bool:
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """The Autobahn suite's client cases against every transport, a minute. Takes ``--cases 1-5 --transport tap``."""
+    """The Autobahn suite's client cases against every transport, compression included. Takes ``--cases 1-5 --transport tap``."""
     python2 = _python2(session)
     if python2 is None:
         needs = f"the Autobahn suite needs a Python 2.7 and none is here; {PYTHON2} may name one"

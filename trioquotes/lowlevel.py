@@ -9,6 +9,7 @@ holds.
 from __future__ import annotations
 
 from trioquotes._protocol.contract import (
+    Door,
     LedgerView,
     Memory,
     Sink,
@@ -49,6 +50,7 @@ __all__ = [
     "Audit",
     "Budget",
     "ChargeKind",
+    "Door",
     "Effect",
     "Endpoint",
     "Failure",

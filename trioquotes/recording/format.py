@@ -2,8 +2,9 @@
 
 A segment is ``MAGIC`` and then blocks. A block is a header (how many bytes follow, how many they are when they are
 inflated, a checksum of both and of the bytes, chained from block to block) and so much of one deflate stream, flushed so
-that everything before its end can be read. What is inflated is records, each after its length. A block holds whole
-records; so whatever is cut off or damaged is cut where the last whole block ends, and nothing before it is lost.
+that everything before its end can be read; or its bytes as they are. What is inflated is records, each after its length. A
+block holds whole records; so whatever is cut off or damaged is cut where the last whole block ends, and nothing before it
+is lost.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ MEMORY: Final = 7
 """Of zlib: less than usual, since it shares the processor's caches with the session."""
 PIECE_BYTES: Final = 128 * 1024
 """Inflated at a time: half a millisecond's work."""
+STORED: Final = 1 << 31
+"""Added to the second number of a block's header where its bytes are not deflated."""
 MAX_BLOCK_BYTES: Final = 1 << 30
 """What a block may claim to be when inflated: far more than the largest message, far less than what a bomb would be."""
 
@@ -81,11 +84,19 @@ class BlockWriter:
         self._deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, MEMORY)
         self._check = zlib.crc32(MAGIC)
 
-    def block(self, records: Iterable[bytes]) -> bytes:
-        """The next block of the segment; the very first one goes behind ``MAGIC``."""
+    def block(self, records: Iterable[bytes], *, stored: bool = False) -> bytes:
+        """The next block of the segment; the very first one goes behind ``MAGIC``.
+
+        Args:
+            records: what it holds, encoded.
+            stored: whether it is not worth its time to deflate them.
+        """
         raw = b"".join([piece for record in records for piece in (_LENGTH.pack(len(record)), record)])
-        payload = self._deflate.compress(raw) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
-        claim = _CLAIM.pack(len(payload), len(raw))
+        if stored:
+            payload, claim = raw, _CLAIM.pack(len(raw), len(raw) | STORED)
+        else:
+            payload = self._deflate.compress(raw) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+            claim = _CLAIM.pack(len(payload), len(raw))
         self._check = zlib.crc32(payload, zlib.crc32(claim, self._check))
         return claim + _LENGTH.pack(self._check) + payload
 
@@ -147,7 +158,8 @@ class SegmentReader:
         if len(buffer) < _HEADER.size:
             return None
         length, raw_length, check = _HEADER.unpack_from(buffer)
-        if not 0 < length <= MAX_BLOCK_BYTES or not 0 < raw_length <= MAX_BLOCK_BYTES:
+        sound = 0 < length <= MAX_BLOCK_BYTES and 0 < raw_length & ~STORED <= MAX_BLOCK_BYTES
+        if not sound or (raw_length & STORED and raw_length & ~STORED != length):
             self._damage = "a block is damaged"
             return None
         size = _HEADER.size + length
@@ -165,9 +177,11 @@ class SegmentReader:
 
     def _records(self, payload: bytes, length: int) -> Iterator[bytes]:
         """What a block holds, of which the checksum is right."""
+        take = self._stored if length & STORED else self._inflated
+        length &= ~STORED
         rest, missing = b"", 0  # the beginning of a record, and how much of it is still to come
         while length:
-            piece, payload = self._inflated(payload, min(max(PIECE_BYTES, missing), length))
+            piece, payload = take(payload, min(max(PIECE_BYTES, missing), length))
             if not piece:
                 break
             length -= len(piece)
@@ -180,10 +194,15 @@ class SegmentReader:
                 yield raw[at + _LENGTH.size : end]
                 at = end
             rest = raw[at:]
-        if (
-            length or rest or self._inflated(payload, 1) != (b"", b"")
-        ):  # what is left is the mark of the flush
+        # Of what was inflated the mark of the flush is left.
+        if length or rest or take(payload, 1) != (b"", b""):
             self._damage = "a block is not what its checksum says"
+
+    @staticmethod
+    def _stored(payload: bytes, most: int) -> tuple[bytes, bytes]:
+        """All of it: there is no work to be cut in pieces."""
+        del most
+        return payload, b""
 
     def _inflated(self, payload: bytes, most: int) -> tuple[bytes, bytes]:
         """So much more, and what is left of the payload; nothing where it cannot be inflated."""
