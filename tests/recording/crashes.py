@@ -119,41 +119,46 @@ _SAYING = threading.Lock()
 def crash(venue: str, seed: int, folder: Path, chance: random.Random, most_s: float) -> Crash:
     """Start a recorder, and kill it some time after it began to write."""
     found = Crash()
-    process = subprocess.Popen(
-        [sys.executable, "-m", MODULE, "--child", venue, str(seed), str(folder)], stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    began = threading.Event()
+    words = [sys.executable, "-m", MODULE, "--child", venue, str(seed), str(folder)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        began = threading.Event()
 
-    def listen() -> None:
-        if process.stdout is None:
-            return
-        for raw in process.stdout:
-            if not raw.endswith(b"\n"):
-                break  # it died in the middle of a line
-            kind, _, rest = raw.decode("utf-8", "surrogateescape").rstrip("\n").partition(" ")
-            if kind == "A":
-                found.acknowledged = int(rest)
+        def listen() -> None:
+            try:
+                for raw in process.stdout or ():
+                    if raw.endswith(b"\n"):  # else it died in the middle of a line
+                        _hear(raw, found, began)
+            finally:
                 began.set()
-            elif kind == "E":
-                at, _, line = rest.partition(" ")
-                found.lines.append((float(at), line))
-            else:
-                found.whole = True
 
-    ear = threading.Thread(target=listen)
-    ear.start()
-    began.wait(60)
-    try:
-        process.wait(chance.uniform(0.0, most_s) ** 2 / most_s)  # early deaths are the more interesting ones
-    except subprocess.TimeoutExpired:
-        found.killed_s = time.monotonic()
-        process.send_signal(signal.SIGKILL)
-    process.wait(60)
-    ear.join(60)
+        ear = threading.Thread(target=listen, daemon=True)
+        ear.start()
+        began.wait(60)
+        try:
+            process.wait(
+                chance.uniform(0.0, most_s) ** 2 / most_s
+            )  # early deaths are the more interesting ones
+        except subprocess.TimeoutExpired:
+            found.killed_s = time.monotonic()
+            process.send_signal(signal.SIGKILL)
+        process.wait(60)
+        ear.join(60)
     if process.returncode not in {0, -signal.SIGKILL}:
         raise Crashed(f"{venue}, seed {seed}: the recorder ended by itself with {process.returncode}")
     return found
+
+
+def _hear(raw: bytes, found: Crash, began: threading.Event) -> None:
+    """Take down what the recorder says."""
+    kind, _, rest = raw.decode("utf-8", "surrogateescape").rstrip("\n").partition(" ")
+    if kind == "A":
+        found.acknowledged = int(rest)
+        began.set()
+    elif kind == "E":
+        at, _, line = rest.partition(" ")
+        found.lines.append((float(at), line))
+    else:
+        found.whole = True
 
 
 def examine(folder: Path, crashes: list[Crash]) -> str:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import trio
@@ -18,6 +18,7 @@ import trio.testing
 import trioquotes as tq
 from tests.recording.rec_sessions import live, names, replayed
 from tests.simulation.places import PLACES
+from trioquotes._runtime.connector import Route
 from trioquotes._runtime.transport import TapConnector
 from trioquotes.recording import Recorder, Recording, TornSegment, record, replay
 from trioquotes.recording import records as kept
@@ -336,6 +337,42 @@ async def test_leaving_writes_what_is_left_and_says_that_it_is_the_end(
     assert kinds(tmp_path)[-1] == "RunEnded"
     status = recorder.status()
     assert status.written == status.records == len(kinds(tmp_path)) - 1  # but for the header
+
+
+async def test_a_cancelled_session_is_recorded_to_its_end(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    with trio.fail_after(600):
+        async with open_world(2) as world:
+            recorder = record(tmp_path, connector=TapConnector(world))
+            with trio.move_on_after(20) as scope:
+                async with session(world, recorder) as stream:
+                    async for _ in stream:
+                        pass
+            assert scope.cancelled_caught
+    assert kinds(tmp_path)[-1] == "RunEnded"
+    assert recorder.status().written == recorder.status().records > 10
+
+
+async def test_a_recorder_goes_the_way_that_the_session_chooses(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A session with a local address or a proxy has a copy of the connector; what it records is told by both."""
+
+    class Routed(TapConnector):
+        ways: ClassVar[list[Route]] = []
+
+        def through(self, route: Route) -> Routed:
+            self.ways.append(route)
+            return self
+
+    with trio.fail_after(600):
+        async with open_world(2) as world:
+            recorder = record(tmp_path, connector=Routed(world))
+            async with session(world, recorder, happy_eyeballs_delay_s=0.1) as stream:
+                await stream.receive()
+    assert {route.happy_eyeballs_delay_s for route in Routed.ways} == {0.1}
+    assert recorder.status().written == recorder.status().records > 5
 
 
 async def test_a_session_that_dies_is_recorded_to_its_end(

@@ -50,7 +50,8 @@ def test_every_topic_of_every_venue_comes_back_to_the_byte(venue: str, keyed: bo
 
 
 @pytest.mark.parametrize(
-    ("venue", "seed"), [("coinbase", 2), ("upbit", 8), ("edgex", 18), ("zonda", 8), ("darwinex", 11)]
+    ("venue", "seed"),
+    [("coinbase", 2), ("upbit", 8), ("edgex", 18), ("zonda", 8), ("darwinex", 11), ("upbit", 77)],
 )
 def test_whatever_goes_wrong_comes_back_to_the_byte(venue: str, seed: int, tmp_path: Path) -> None:
     place = PLACES[venue]
@@ -88,7 +89,12 @@ def test_a_replay_keeps_the_recorded_pace(tmp_path: Path, speed: float) -> None:
         replayer = replay(tmp_path, speed=speed)
         async with tq.Session(replayer.venue, *replayer.topics, connector=replayer) as stream:
             began_s = trio.current_time()
-            assert lines_of([event async for event in stream]) == run.lines
+            lines: list[str] = []
+            async for event in stream:
+                lines += lines_of([event])
+                done_s = trio.current_time() - began_s
+                assert replayer.progress.share == pytest.approx(done_s * speed / 60.0, abs=0.05)
+            assert lines == run.lines
             took_s.append(trio.current_time() - began_s)
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -104,6 +110,7 @@ async def test_the_stream_ends_and_so_does_what_is_subscribed_later(
             events = [event async for event in stream]
             assert events
             assert replayer.progress.ended
+            assert replayer.progress.share == 1.0
             late = await stream.subscribe(tq.Trades("ETH-USD"))
             assert [event async for event in late] == []
             with pytest.raises(trio.EndOfChannel):

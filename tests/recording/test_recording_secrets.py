@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.recording.rec_sessions import replayed
 from tests.sweeps.sweep_canary import Catch
 from tests.sweeps.sweep_clients import ACCOUNT_ID, CLIENTS, Client, OwnError, shown
 from tests.sweeps.test_sweep_echoes import body, echo, words
@@ -87,6 +88,8 @@ def test_no_recording_holds_a_secret(client: Client, tmp_path: Path) -> None:
     assert catch.found == []
     if client.secrets:
         assert "echo of ***" in data
+    # It replays without them, also where they came from a provider and were renewed.
+    assert len(replayed(tmp_path)[0].lines) > 10
     assert {"FramesReceived", "FrameSent", "LineRefused", "LineLost"} <= set(
         Recording(tmp_path).summary().records
     )

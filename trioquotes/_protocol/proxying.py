@@ -14,7 +14,16 @@ import attrs
 from trioquotes.credentials import Secret
 from trioquotes.errors import UsageError
 
-__all__ = ["NO_PROXIES", "Proxy", "ProxyEnvironment", "is_loopback", "parse_proxy"]
+__all__ = [
+    "NO_PROXIES",
+    "Proxy",
+    "ProxyEnvironment",
+    "ProxyScheme",
+    "Traffic",
+    "authority",
+    "is_loopback",
+    "parse_proxy",
+]
 
 ProxyScheme: TypeAlias = Literal["http", "https", "socks5", "socks5h"]
 Traffic: TypeAlias = Literal["ws", "wss", "http", "https"]

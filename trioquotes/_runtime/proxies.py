@@ -29,7 +29,7 @@ from trioquotes.errors import UsageError
 
 __all__ = ["REQUESTS", "SOCKETS", "TunnelNetwork", "Ways", "make_route", "routed"]
 
-Proxies: TypeAlias = Proxy | ProxyEnvironment
+_Proxies: TypeAlias = Proxy | ProxyEnvironment
 """What names the proxy of a connection: the user one for all, or the environment one for each."""
 
 READ_BYTES: Final = 4096
@@ -87,7 +87,7 @@ class Ways:
 
     def __init__(self, network: Network | None = None) -> None:
         self._network: Network = TcpNetwork() if network is None else network
-        self._proxies: Proxies = ProxyEnvironment.of(os.environ) if network is None else NO_PROXIES
+        self._proxies: _Proxies = ProxyEnvironment.of(os.environ) if network is None else NO_PROXIES
 
     def through(self, route: Route) -> Ways:
         """The same but for what the route says.

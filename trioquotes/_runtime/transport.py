@@ -98,12 +98,7 @@ class _SocketLine(ABC, Generic[W]):
         raise self._refusal()
 
     async def leave(self, *, polite: bool, shielded: bool) -> None:
-        """End the connection and everything that runs for it; only ``KeyboardInterrupt`` leaves here, and a cancellation.
-
-        Args:
-            polite: whether to say goodbye.
-            shielded: whether a cancellation has to wait until that is done.
-        """
+        """End it, with a goodbye if ``polite``, which a cancellation cuts short unless ``shielded``; no error leaves here."""
         try:
             if polite and self._opened and not self.wire.poisoned:
                 self._leaving.deadline = trio.current_time() + self._target.close_timeout_s
@@ -449,6 +444,6 @@ class PlainConnector(TapConnector):
         """A line that is open inside the block; see ``Connector.line``."""
         if target.compression:
             raise UsageError(
-                "compression needs the default connector: this one cannot bound what a read inflates to"
+                "compression needs the default connector: this one cannot bound what it inflates"
             )
         return super().line(target)

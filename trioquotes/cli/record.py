@@ -135,9 +135,10 @@ async def _record(session: Session, counter: _Counter, seconds: float | None) ->
         else:
             nursery.start_soon(counter.say_progress, name="progress")
         async with session as stream:
-            async with stoppable(seconds) as stop:
-                nursery.start_soon(counter.watch_recording, stop, name="watch the recording")
+            async with stoppable(seconds) as stop, trio.open_nursery() as inner:
+                inner.start_soon(counter.watch_recording, stop, name="watch the recording")
                 await counter.print(stream, stop)
+                inner.cancel_scope.cancel()
             statistics = stream.statistics()
         nursery.cancel_scope.cancel()
     error = counter.recorder.status().error

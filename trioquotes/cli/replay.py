@@ -88,8 +88,7 @@ class _Printer(Printer):
 
     def progress(self) -> str:
         """The line for standard error."""
-        progress = self._replayer.progress
-        share = progress.bytes / progress.total_bytes if progress.total_bytes else 0.0
+        share = self._replayer.progress.share
         full = round(BAR * share)
         bar = f"[{'#' * full}{'-' * (BAR - full)}] {share:4.0%}"
         rate = f"{self.rate.per_s(trio.current_time()):,.1f}/s"

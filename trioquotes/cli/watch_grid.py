@@ -26,6 +26,7 @@ __all__ = [
     "grid",
     "heading",
     "joined",
+    "room_of",
 ]
 
 BETWEEN = 2

@@ -45,7 +45,7 @@ class ReplayProgress:
     Attributes:
         records: played; ``frames`` received in them.
         wall_ns: when the last of them was recorded, in Unix nanoseconds; ``None`` before the first.
-        bytes: read of the segments; ``total_bytes`` what they are in all.
+        began_ns: when the first record was made; ``ended_ns`` the last one.
         torn: what the recording lacks, in the order of finding out.
         ended: whether all of it was played.
     """
@@ -53,10 +53,19 @@ class ReplayProgress:
     records: int = 0
     frames: int = 0
     wall_ns: int | None = None
-    bytes: int = 0
-    total_bytes: int = 0
+    began_ns: int = 0
+    ended_ns: int = 0
     torn: list[TornSegment] = attrs.field(factory=list)
     ended: bool = False
+
+    @property
+    def share(self) -> float:
+        """How much of the recorded time was played, from 0 to 1."""
+        if self.ended:
+            return 1.0
+        whole_ns = self.ended_ns - self.began_ns
+        done_ns = 0 if self.wall_ns is None else self.wall_ns - self.began_ns
+        return min(max(done_ns / whole_ns, 0.0), 1.0) if whole_ns > 0 else 0.0
 
 
 class _Heard:
@@ -146,9 +155,8 @@ class Player:
         try:
             with self.scope:
                 stage = self.stage = self._set_up()
-                progress.total_bytes = self._recording.bytes
                 await trio.lowlevel.checkpoint()
-                await self._play(stage, self._recording.read(self._has_read))
+                await self._play(stage, self._recording.read())
                 self.enter()
                 await self._wait_read()
                 progress.ended = True
@@ -215,9 +223,6 @@ class Player:
             self._bytes += sum(map(len, record.frames))
         elif isinstance(record, SessionEntered):
             self.enter()
-
-    def _has_read(self, size: int) -> None:
-        self._progress.bytes += size
 
     # Readers ----------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -164,7 +164,7 @@ class Recording:
         return self.header().venue
 
     def outline(self) -> Iterator[Record]:
-        """What was subscribed and planned: the headers of all segments, and the rest of the last one of each run.
+        """What was subscribed and planned: the headers of all segments, and the rest, and the end, of the last one of each run.
 
         Raises:
             RecordingError: a file cannot be read, or was made by a later version.
@@ -174,20 +174,17 @@ class Recording:
             yield header
             last[header.run] = path
         for path in last.values():
-            yield from (record for record in _Segment(path) if isinstance(record, LanePlanned | TopicWanted))
+            record: Record | None = None
+            for record in _Segment(path):
+                if isinstance(record, LanePlanned | TopicWanted):
+                    yield record
+            if record is not None:
+                yield record
 
-    @property
-    def bytes(self) -> int:
-        """What the segments take, in bytes."""
-        return sum(path.stat().st_size for path in self.segments)
-
-    def read(self, tell: Callable[[int], None] | None = None) -> Iterator[Record | TornSegment]:
+    def read(self) -> Iterator[Record | TornSegment]:
         """Every record in order; a torn segment's end stands where what is missing would.
 
         The header that every further segment of a run begins with is left out, unless what it follows is missing.
-
-        Args:
-            tell: is told the bytes of each piece that is read from disk.
 
         Raises:
             RecordingError: there is no recording, or it cannot be read.
@@ -196,7 +193,7 @@ class Recording:
             raise RecordingError(f"{self.path}: there is no recording")
         expected: tuple[str, int] | None = None
         for path in self.segments:
-            segment = _Segment(path, tell)
+            segment = _Segment(path)
             is_first = True
             for record in segment:
                 if is_first and isinstance(record, RunBegun):
@@ -229,18 +226,15 @@ class _Segment:
         tear: what is wrong with its end, once all records were read.
     """
 
-    def __init__(self, path: Path, tell: Callable[[int], None] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.tear: Tear | None = None
-        self._tell = tell
 
     def __iter__(self) -> Iterator[Record]:
         reader = SegmentReader()
         try:
             with self.path.open("rb", buffering=0) as file:
                 while data := file.read(CHUNK_BYTES):
-                    if self._tell is not None:
-                        self._tell(len(data))
                     yield from map(decode_record, reader.feed(data))
         except OSError as error:
             raise RecordingError(f"{self.path}: {error.strerror or error}") from error

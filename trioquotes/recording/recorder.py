@@ -233,8 +233,8 @@ class Recorder(Attendant):
         )
         if isinstance(engine.planner, RecordedPlanner):
             engine.planner.journal = journal
-        journal.writer = self._make_writer(self.path, journal.header)
-        shared.progress = journal.writer.progress
+        writer: Writer = self._make_writer(self.path, journal.header)
+        journal.writer, shared.progress = writer, writer.progress
         return journal
 
     def start(self, engine: Engine, nursery: trio.Nursery) -> None:

@@ -100,6 +100,7 @@ class Replayer(Attendant):
         self._header: RunBegun | None = None
         self._repertoire: Repertoire | None = None
         self._now_ns = 0
+        self._ended_ns = 0
         self._players: dict[Engine, Player] = {}
 
     def __repr__(self) -> str:
@@ -144,6 +145,7 @@ class Replayer(Attendant):
                     plans.append(header)
                 elif isinstance(header, TopicWanted):
                     texts.append(header.topic)
+                self._ended_ns = max(self._ended_ns, header.wall_ns)
             self._repertoire = repertoire_of(venue, texts, plans)
         return self._repertoire
 
@@ -217,7 +219,7 @@ class Replayer(Attendant):
     def _player(self, engine: Engine) -> Player:
         player = self._players.get(engine)
         if player is None:
-            self.progress = ReplayProgress()
+            self.progress = ReplayProgress(began_ns=self._begun().wall_ns, ended_ns=self._ended_ns)
             player = self._players[engine] = Player(
                 engine, self._recording, self.progress, self._tell_time, pace=self._pace, ahead=self._ahead
             )

@@ -302,9 +302,7 @@ class Stage:
             if record.round_trip_s is not None:
                 state.round_trip(record.round_trip_s)
         state.settle()
-        state.replies.clear()
-        state.pings_due = 0
-        self._settle()
+        self._settle(part)
 
     def _inside(self, record: Record) -> None:
         """What happens while a line is up, and the end of a lane, which need not be."""
@@ -326,7 +324,7 @@ class Stage:
                 self._talked(record, part.protocol, state)
             case _:
                 return
-        self._settle()
+        self._settle(part)
 
     def _talked(self, record: Record, protocol: VenueProtocol, state: LaneState) -> None:
         stamp = record.stamp
@@ -367,12 +365,16 @@ class Stage:
                 watch = feed.watch = _Found(feed.book, findings)
                 state.audit(feed, watch.nothing, record.stamp)
 
-    def _settle(self) -> None:
-        """As the runtime does after anything that may have ended topics."""
+    def _settle(self, part: _Part | None = None) -> None:
+        """As the runtime does after anything that was given to a protocol, and that may have ended topics."""
+        if part is not None and part.up and part.protocol is not None:
+            part.state.replies.clear()
+            part.state.pings_due = 0
+            part.protocol.deadline()  # some put off to this what has no hurry
         stirred = False
-        for part in self._parts.values():
-            stirred |= part.state.stirred
-            part.state.stirred = False
+        for one in self._parts.values():
+            stirred |= one.state.stirred
+            one.state.stirred = False
         if stirred and any(feed.ended is not None for feed in self._planner.feeds.values()):
             self._replan()
 
