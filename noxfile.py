@@ -114,8 +114,10 @@ def _pytest(session: nox.Session, *, measured: bool = False) -> None:
         if not session.posargs:
             session.run("pytest", "-m", "endurance and not thorough", *arguments)
     elif os.environ.get(MEASURE):
-        # Its long tests ran once beside the measured run: they try the code, not the interpreter.
-        session.run("pytest", "-m", LIGHT, *arguments)
+        # Its long tests ran once beside the measured run: they try the code, not the interpreter. Nor are all examples
+        # needed once more on an interpreter between the oldest and the newest.
+        profile = ["--hypothesis-profile=measured"] if session.python in SUPPORTED[1:-2] else []
+        session.run("pytest", *profile, "-m", LIGHT, *arguments)
     else:
         session.run("pytest", "-m", "not thorough", *arguments)
 

@@ -21,7 +21,11 @@ import pytest
 from tests.cli.harness import COMMAND, PATIENCE_S, run_here, running, wait_for_line
 from trioquotes.simulator.venues.darwinex import DEMO_ACCOUNT
 
-pytestmark = [pytest.mark.tcp, pytest.mark.skipif(os.name == "nt", reason="no such terminals and signals")]
+pytestmark = [
+    pytest.mark.tcp,
+    pytest.mark.endurance,  # terminals of their own, in real time
+    pytest.mark.skipif(os.name == "nt", reason="no such terminals and signals"),
+]
 
 
 @pytest.fixture(scope="module")
