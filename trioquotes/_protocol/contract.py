@@ -196,7 +196,10 @@ class VenueProtocol(Protocol):
         """Called at :meth:`deadline`, or earlier: heartbeats and watchdogs."""
 
     def deadline(self) -> float:
-        """Monotonic seconds of the next :meth:`tick` that is needed; ``inf`` for none."""
+        """Monotonic seconds of the next :meth:`tick` that is needed; ``inf`` for none.
+
+        Called after whatever is given to the protocol, which may put work off to it.
+        """
 
     def classify(self, failure: Failure) -> Verdict:
         """What to do after this failure of this lane."""
