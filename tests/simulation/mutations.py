@@ -71,9 +71,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         '        """Elements that make no event."""\n', ("coinbase",),
     ),
     Mutation(
-        "changes go the short way though the book broke", "no silent loss", "venues/coinbase/protocol.py",
-        'that it may have been a part of."""\n        self._doors.close()\n', 'that it may have been a part of."""\n',
-        ("coinbase",),
+        "the short way takes any later trade", "no silent loss", "_protocol/sequence.py",
+        "        if self.last is None or trade_id != self.last + 1:\n",
+        "        if self.last is None or trade_id <= self.last:\n", ("coinbase",),
     ),
     Mutation(
         "a trade that comes twice is handed over twice", "no silent loss", "_protocol/sequence.py",
