@@ -631,11 +631,10 @@ def test_a_terminal_gets_lines_that_fit_and_colours_unless_told_otherwise(
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
-    env = {"TERM": "xterm", "COLUMNS": "60", **({} if colours else {"NO_COLOR": "1"})}
+    given = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    env = {**given, "TERM": "xterm", "COLUMNS": "60", **({} if colours else {"NO_COLOR": "1"})}
     words = ["doctor", "coinbase", "--endpoint", url]
-    process = subprocess.Popen(
-        [*COMMAND, *words], stdout=theirs, stderr=theirs, cwd=tmp_path, env={**os.environ, **env}
-    )
+    process = subprocess.Popen([*COMMAND, *words], stdout=theirs, stderr=theirs, cwd=tmp_path, env=env)
     os.close(theirs)
     shown = b""
     while True:
