@@ -34,7 +34,17 @@ __all__ = [
 MIB = 1 << 20
 
 IN_FLIGHT = frozenset(
-    {"dict", "list", "tuple", "set", "cell", "CancelScope", "CancelReason", "SplitResult", "_Cell"}
+    {
+        "dict",
+        "list",
+        "tuple",
+        "set",
+        "cell",
+        "CancelScope",
+        "CancelReason",
+        "SplitResult",
+        "Cell",
+    }
 )
 """Kinds not counted, for their number follows the buffers: what events and messages are made of, the places where events
 wait, the variables of closures (of which each waiting task and each subscription has some; a leak of closures shows as functions),

@@ -279,6 +279,15 @@ def test_a_number_that_grows_absurd_is_found(usual: int, absurd: int) -> None:
     assert "out of range" in refused
 
 
+@given(st.integers(64, 10_000), st.integers(66, 10_000))
+def test_a_long_text_makes_no_room_for_an_absurd_number(text: int, absurd: int) -> None:
+    reader: Reader[Any] = Reader(Row | Other)
+    assert isinstance(outcome(reader, f'{{"type":"row","price":"1","note":"{"x" * text}"}}'.encode()), Row)
+    refused = outcome(reader, f'{{"type":"row","price":"{"1" * absurd}","note":""}}'.encode())
+    assert isinstance(refused, str)
+    assert "out of range" in refused
+
+
 def test_what_a_reader_remembers_is_bounded() -> None:
     reader: Reader[Any] = Reader(Other)
     for number in range(3000):

@@ -102,11 +102,11 @@ _ODD_LITERAL = re.compile(rb"[:,\[]_+[,\]}]")
 _LITERAL_END = re.compile(rb"_[,\]}]")  # rare, and so found to be absent in half the time
 _DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
 _LONG = b"0" * MAX_ADJUSTED
-_DIGIT_RUNS = re.compile(rb"[0-9.]+")
 _BACKSLASH = 92
 # What neither makes a number odd nor tells where one stands: every text that Decimal takes and that is no plain number
 # has a character that is not among these.
 _ORDINARY = bytes(sorted(set(b"0123456789.+-:/abcdfghjklmopqrstuvwxyzABCDFGHJKLMOPQRSTUVWXYZ")))
+_RUNS = re.compile(b"[" + re.escape(_ORDINARY) + b"]+")
 _SHAPES_KEPT = 1024
 _SHAPE_BYTES = 512  # of a longer one the second look costs less than to keep it
 _LENGTH_SLACK = 16  # by how much the numbers and names of a frame may be longer than those of one looked at
@@ -150,7 +150,7 @@ class Reader(Generic[T]):
     Attributes:
         read: from a frame to the typed value. Raises ``BadFrame`` where the frame is not JSON, not of the type, or
             holds a text that is not a plain number. A number of absurd length is found by the length that it gives
-            its frame: one that only takes the place of other text in a frame of a known shape passes.
+            its frame: one passes that other texts of the same frame make room for, each of them shorter than that.
     """
 
     __slots__ = ("_lengths", "_literals", "read")
@@ -184,10 +184,12 @@ class Reader(Generic[T]):
         if odd and suspicious(frame, literals=self._literals):
             check_numbers(value, builtins(frame))
         elif len(shape) <= _SHAPE_BYTES:
-            if len(lengths) >= _SHAPES_KEPT:
-                lengths.clear()
-            longest = max(map(len, _DIGIT_RUNS.findall(frame)), default=0)
-            lengths[shape] = len(frame) + max(min(MAX_ADJUSTED - 1 - longest, _LENGTH_SLACK), 0)
+            # Where a text is that long, a number as long could take its place and leave the length as it is.
+            longest = max(map(len, _RUNS.findall(frame)), default=0)
+            if longest < MAX_ADJUSTED:
+                if len(lengths) >= _SHAPES_KEPT:
+                    lengths.clear()
+                lengths[shape] = len(frame) + min(MAX_ADJUSTED - 1 - longest, _LENGTH_SLACK)
 
 
 def builtins(frame: bytes) -> Any:
