@@ -56,6 +56,7 @@ class Flow:
         partial: whether a message may make no event, so that one that is missing proves nothing.
         times: how many events that cannot be told apart one message may make.
         answers: those of ``kinds`` that answer a request: altered, one may be a good answer about something else.
+        asked: the channel that a connection must have been asked for, where other channels bring the same messages.
     """
 
     kinds: tuple[str, ...]
@@ -68,6 +69,7 @@ class Flow:
     partial: bool = False
     times: int = 1
     answers: tuple[str, ...] = ()
+    asked: str = ""
 
 
 def items_of(flow: Flow, records: Records) -> list[Item]:
@@ -78,8 +80,9 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
     meant: defaultdict[tuple[int, str, str], deque[str]] = defaultdict(deque)
     held: set[tuple[int, str]] = set()
     found: list[tuple[float, int, Item]] = []
+    other = _other_lines(flow, records)
     for lost in records.lost:
-        if lost.kind not in flow.kinds:
+        if lost.kind not in flow.kinds or lost.connection in other:
             continue
         held.add((lost.connection, lost.frame))
         if lost.frame in lost.sent:
@@ -90,7 +93,7 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
             for key, history in _read(flow, lost.frame):
                 found.append((lost.time_s, 0, Item(lost.time_s, key, history, "nothing", lost.connection)))
     for sent in records.frames:
-        if sent.kind not in flow.kinds:
+        if sent.kind not in flow.kinds or sent.connection in other:
             continue
         text = sent.frame if isinstance(sent.frame, str) else sent.frame.decode(errors="surrogateescape")
         known = meant.get((sent.connection, sent.kind, text))
@@ -106,6 +109,15 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
     found.sort(key=lambda entry: entry[:2])
     items = _abandoned([item for _, _, item in found], records)
     return items if flow.numbered else _between(items)
+
+
+def _other_lines(flow: Flow, records: Records) -> set[int]:
+    """The connections that were never asked for the flow's channel."""
+    if not flow.asked:
+        return set()
+    named = f'"{flow.asked}"'
+    asked = {seen.connection for seen in records.requests if named in str(seen.frame)}
+    return {seen.connection for seen in records.connects} - asked
 
 
 def _abandoned(items: list[Item], records: Records) -> list[Item]:

@@ -63,6 +63,7 @@ def _coinbase(keyed: bool) -> list[Choice]:
         ]
     if keyed:
         mine = to_owner("received", "open", "match", "change", "done", "activate")
+        mine = attrs.evolve(mine, asked="user")  # `full` has them too, for whom it knows
         out += [
             Choice(topic=tq.Orders("BTC-USD"), flow=mine, private=True),
             Choice(topic=tq.Fills("ETH-USD"), flow=mine, private=True),
