@@ -23,7 +23,6 @@ from tests.robustness.play import FETCHING, Play, check, fetching, judge
 from tests.runtime.wire_streams import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from tests.venues.cases import Case
 from trioquotes._protocol.codec import (
-    MAX_ADJUSTED,
     BadFrame,
     BlankDecimal,
     Counter,
@@ -32,11 +31,11 @@ from trioquotes._protocol.codec import (
     builtins,
     check_numbers,
     from_json_line,
-    suspicious,
     to_json_line,
 )
 from trioquotes._protocol.effects import Failure, Reply
 from trioquotes._protocol.frames import FrameSplitter
+from trioquotes._protocol.oddities import MAX_ADJUSTED, suspicious
 from trioquotes._protocol.offline import Offline
 from trioquotes._runtime.upgrade import BODY_BYTES, UpgradeAnswer
 from trioquotes.events import Malformed

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from trioquotes import events
 from trioquotes._protocol.codec import (
-    MAX_ADJUSTED,
     BadFrame,
     BlankDecimal,
     Counter,
@@ -27,9 +26,9 @@ from trioquotes._protocol.codec import (
     from_json_line,
     json_converter,
     seconds_ns,
-    suspicious,
     to_json_line,
 )
+from trioquotes._protocol.oddities import MAX_ADJUSTED, suspicious
 from trioquotes.events import Event, WireMessage
 from trioquotes.topics import Books, Topic, Trades
 
@@ -286,6 +285,48 @@ def test_a_long_text_makes_no_room_for_an_absurd_number(text: int, absurd: int) 
     refused = outcome(reader, f'{{"type":"row","price":"{"1" * absurd}","note":""}}'.encode())
     assert isinstance(refused, str)
     assert "out of range" in refused
+
+
+BROKEN = (
+    '{"type":"row"',
+    ',"price":"1"}',
+    "{}\n{}",
+    '5{"type":"row"}',
+    '{"type":"row"}{"type":"row"}',
+    '{"type":"row"} ',
+    "",
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(FORMS), TEXTS, TEXTS), min_size=1, max_size=8),
+    st.lists(st.integers(0, 7), max_size=12),
+    st.lists(st.tuples(st.integers(0, 12), st.sampled_from(BROKEN)), max_size=3),
+)
+def test_frames_read_at_once_are_what_each_of_them_is(
+    read: list[tuple[str, str, str]], order: list[int], broken: list[tuple[int, str]]
+) -> None:
+    reader: Reader[Any] = Reader(Row | Other, literals=True)
+    known = [form.format(one, two).encode() for form, one, two in read]
+    alone = [outcome(reader, frame) for frame in known]
+    picked = [place % len(known) for place in order]
+    frames = [known[place] for place in picked]
+    for place, text in broken:
+        frames.insert(place, text.encode())
+    together = reader.read_many(frames)
+    assert together is None or together == [alone[place] for place in picked]
+    assert together is None or not broken
+
+
+def test_frames_like_those_before_are_read_at_once() -> None:
+    reader: Reader[Any] = Reader(Row | Other)
+    frames = [row(price=f"1.{n}") for n in range(20)]
+    assert reader.read_many(frames) is None
+    first = reader.read(frames[0])
+    assert reader.read_many(frames) == [first, *map(reader.read, frames[1:])]
+    assert reader.read_many([*frames, row(price="1" * 66)]) is None
+    assert reader.read_many([*frames, row(price="NaN")]) is None
+    assert reader.read_many([*frames, row(price=1)]) is None
 
 
 def test_what_a_reader_remembers_is_bounded() -> None:

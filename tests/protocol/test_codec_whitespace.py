@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from trioquotes._protocol.codec import BadFrame, Reader, suspicious
+from trioquotes._protocol.codec import BadFrame, Reader
+from trioquotes._protocol.oddities import suspicious
 
 READER: Reader[dict[str, Decimal]] = Reader(dict[str, Decimal], literals=True)
 

@@ -13,8 +13,9 @@ import msgspec
 from tests.robustness.hostile import CASES
 from tests.venues.bench import Bench, Line, Outbox
 from tests.venues.cases import Case
-from trioquotes._protocol.codec import MAX_ADJUSTED, to_json_line
+from trioquotes._protocol.codec import to_json_line
 from trioquotes._protocol.effects import Failure, Fatal, HttpRequest, Lane, Reply, Retry
+from trioquotes._protocol.oddities import MAX_ADJUSTED
 from trioquotes.errors import SessionError
 from trioquotes.events import Event, Malformed, Notice, Unknown
 from trioquotes.topics import OrderBooks

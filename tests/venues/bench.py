@@ -303,6 +303,7 @@ class Bench:
         venue: who is on stage.
         credentials: what the session was given.
         extra: the venue's own options.
+        raw: whether events keep their frames, which takes a longer way.
     """
 
     def __init__(
@@ -312,6 +313,7 @@ class Bench:
         credentials: Credentials | None = None,
         endpoint: str = "production",
         extra: dict[str, str] | None = None,
+        raw: bool = True,
     ) -> None:
         self.venue = venue
         self.credentials = credentials
@@ -319,7 +321,7 @@ class Bench:
         self.options = Options(
             endpoint=found, has_credentials=credentials is not None, extra=dict(extra or {})
         )
-        self.planner = Planner(venue, self.options, raw=True)
+        self.planner = Planner(venue, self.options, raw=raw)
         self.now_s = START_S
         self._nonces = 0
         self._budgets = Budgets()

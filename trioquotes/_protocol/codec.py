@@ -13,21 +13,22 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from operator import le
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_args, get_type_hints
 
 import msgspec
 from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
 from trioquotes import events
+from trioquotes._protocol.oddities import MAX_ADJUSTED, ORDINARY, RUNS, has_long_number, suspicious
 from trioquotes.events import Event, MarketEvent, Notice
 from trioquotes.topics import UNIFIED_TOPICS, Topic
 
 __all__ = [
-    "MAX_ADJUSTED",
     "BadFrame",
     "BlankDecimal",
     "Counter",
@@ -41,14 +42,10 @@ __all__ = [
     "from_json_line",
     "json_converter",
     "seconds_ns",
-    "suspicious",
     "to_json_line",
 ]
 
 T = TypeVar("T")
-
-MAX_ADJUSTED = 64
-"""Largest power of ten, either way, of a number that can be meant: 1e64 is beyond any price or size."""
 
 Counter: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A sequence number or a numeric id: a JSON integer that fits 63 bits."""
@@ -74,69 +71,9 @@ class BadFrame(ValueError):
         self.reason = reason
 
 
-def _classes() -> bytes:
-    """Classes of characters: ``_`` for all that only a lenient reader takes in a number, ``x`` for the rest."""
-    table = bytearray(b"x" * 256)
-    for char in b'":,[]{}':
-        table[char] = char
-    for char in b"_ \t\r\neEnNaAiIfFtTyYsS":  # blanks, and the letters of exponents, of NaN and of Infinity
-        table[char] = ord("_")
-    return bytes(table)
-
-
-def _letters() -> bytes:
-    """The same classes, with the letters told apart, in lower case: ``_`` stays for blanks and underscores alone."""
-    table = bytearray(_classes())
-    for char in b"eEnNaAiIfFtTyYsS":
-        table[char] = ord(chr(char).lower())
-    return bytes(table)
-
-
-_CLASSES = _classes()
-_LETTERS = _letters()
-_PLAIN = b"0123456789.+-"
-_ODD_TEXT = re.compile(rb'"_+"')
-# What is left, without its digits, of a number with an exponent, of NaN and of Infinity: underscores may stand anywhere.
-_ODD_WORD = re.compile(rb'"_*(?:_|e_*|(?:s_*)?n_*a_*n_*|i_*n_*f_*(?:i_*n_*i_*t_*y_*)?)"')
-_ODD_LITERAL = re.compile(rb"[:,\[]_+[,\]}]")
-_LITERAL_END = re.compile(rb"_[,\]}]")  # rare, and so found to be absent in half the time
-_DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
-_LONG = b"0" * MAX_ADJUSTED
-_BACKSLASH = 92
-# What neither makes a number odd nor tells where one stands: every text that Decimal takes and that is no plain number
-# has a character that is not among these.
-_ORDINARY = bytes(sorted(set(b"0123456789.+-:/abcdfghjklmopqrstuvwxyzABCDFGHJKLMOPQRSTUVWXYZ")))
-_RUNS = re.compile(b"[" + re.escape(_ORDINARY) + b"]+")
 _SHAPES_KEPT = 1024
 _SHAPE_BYTES = 512  # of a longer one the second look costs less than to keep it
 _LENGTH_SLACK = 16  # by how much the numbers and names of a frame may be longer than those of one looked at
-
-
-def suspicious(frame: bytes, *, literals: bool = False) -> bool:
-    """Whether the frame may hold a text that ``Decimal`` takes and that is not a plain number of sane size.
-
-    Plain digits are deleted first: what is left of a plain number is empty, so a quoted text left with
-    nothing but blanks, underscores and the letters of exponents and of NaN stands out; where one does, such as
-    ``"state"``, its letters are looked at too. A yes costs a second look, a no is certain.
-
-    Args:
-        frame: the JSON text.
-        literals: whether decimals also stand as JSON numbers, without quotes.
-    """
-    if not frame.isascii() or _BACKSLASH in frame:  # an escape can spell any character
-        return True
-    rest = frame.translate(_CLASSES, _PLAIN)
-    if _ODD_TEXT.search(rest) is not None:
-        letters = frame.translate(_LETTERS, _PLAIN)
-        for odd in _ODD_TEXT.finditer(rest):
-            if _ODD_WORD.match(letters, odd.start()) is not None:
-                return True
-    if literals and (
-        (_LITERAL_END.search(rest) is not None and _ODD_LITERAL.search(rest) is not None)
-        or not rest.strip(b"_")
-    ):
-        return True
-    return len(frame) - len(rest) >= MAX_ADJUSTED and frame.translate(_DIGITS).find(_LONG) >= 0
 
 
 class Reader(Generic[T]):
@@ -151,20 +88,46 @@ class Reader(Generic[T]):
         read: from a frame to the typed value. Raises ``BadFrame`` where the frame is not JSON, not of the type, or
             holds a text that is not a plain number. A number of absurd length is found by the length that it gives
             its frame: one passes that other texts of the same frame make room for, each of them shorter than that.
+        read_many: the same for several frames at once, in order, where all of them are like some that were read before;
+            ``None`` where they are to be read one by one.
     """
 
-    __slots__ = ("_lengths", "_literals", "read")
+    __slots__ = ("_lengths", "_literals", "read", "read_many")
 
     def __init__(self, kind: type[T] | Any, *, literals: bool = False) -> None:
         self._literals = literals
         # How long frames without odd numbers are, by their shape: a venue's frames have few.
         self._lengths: dict[bytes, int] = {}
-        self.read: Callable[[bytes], T] = self._reading(msgspec.json.Decoder(kind).decode)
+        decoder = msgspec.json.Decoder(kind)
+        self.read: Callable[[bytes], T] = self._reading(decoder.decode)
+        self.read_many: Callable[[Sequence[bytes]], list[T] | None] = self._reading_many(decoder.decode_lines)
+
+    def _reading_many(
+        self, decode_lines: Callable[[bytes], list[T]]
+    ) -> Callable[[Sequence[bytes]], list[T] | None]:
+        """Every step takes all frames at C speed; none of them begins or ends in another, or its shape were not known."""
+        length_of = self._lengths.__getitem__
+        ordinary = ORDINARY
+
+        def read_many(frames: Sequence[bytes]) -> list[T] | None:
+            lines = b"\n".join(frames)
+            shapes = lines.translate(None, ordinary).split(b"\n")
+            if len(shapes) != len(frames):
+                return None
+            try:
+                if not all(map(le, map(len, frames), map(length_of, shapes))):
+                    return None
+                values = decode_lines(lines)
+            except (KeyError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                return None
+            return values if len(values) == len(frames) else None
+
+        return read_many
 
     def _reading(self, decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
         """A function rather than a method, whose names are found at once: it runs for every frame there is."""
         known = self._lengths.get
-        ordinary = _ORDINARY
+        ordinary = ORDINARY
 
         def read(frame: bytes) -> T:
             try:
@@ -180,12 +143,12 @@ class Reader(Generic[T]):
     def _look_twice(self, frame: bytes, shape: bytes, value: T) -> None:
         """Compare the numbers with their text where it may be odd; a shape that holds none is remembered."""
         lengths = self._lengths
-        odd = shape not in lengths or frame.translate(_DIGITS).find(_LONG) >= 0
+        odd = shape not in lengths or has_long_number(frame)
         if odd and suspicious(frame, literals=self._literals):
             check_numbers(value, builtins(frame))
         elif len(shape) <= _SHAPE_BYTES:
             # Where a text is that long, a number as long could take its place and leave the length as it is.
-            longest = max(map(len, _RUNS.findall(frame)), default=0)
+            longest = max(map(len, RUNS.findall(frame)), default=0)
             if longest < MAX_ADJUSTED:
                 if len(lengths) >= _SHAPES_KEPT:
                     lengths.clear()

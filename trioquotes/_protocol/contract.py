@@ -37,7 +37,7 @@ from trioquotes.errors import UnsupportedTopic
 from trioquotes.events import Event, WireMessage
 from trioquotes.topics import UNIFIED_TOPICS, Topic
 
-__all__ = ["Door", "LedgerView", "Memory", "Sink", "Venue", "VenueProtocol"]
+__all__ = ["Door", "LedgerView", "Memory", "ReadsMany", "Sink", "Venue", "VenueProtocol"]
 
 Memory: TypeAlias = MutableMapping[Any, Any]
 """What a lane remembers from one connection to the next (last trade ids, versions); the venue's own keys."""
@@ -87,7 +87,12 @@ class Sink(Protocol):
     """Where a protocol puts what it finds; every element of every frame gets exactly one disposition.
 
     An element is delivered, folded into another event, ignored with a reason, or malformed.
+
+    Attributes:
+        frame_bytes: size of the present frame; a protocol that is given many at once says it.
     """
+
+    frame_bytes: int
 
     def deliver(
         self, channel: WireChannel, message: WireMessage, *, elements: int = 1, instrument: str = ""
@@ -203,6 +208,14 @@ class VenueProtocol(Protocol):
 
     def classify(self, failure: Failure) -> Verdict:
         """What to do after this failure of this lane."""
+
+
+class ReadsMany(ABC):
+    """A protocol for which it costs less to take the frames of one socket read at once."""
+
+    @abstractmethod
+    def receive_many(self, frames: Sequence[bytes], stamp: Stamp, out: Sink) -> None:
+        """What :meth:`VenueProtocol.receive` does with each of them, in order."""
 
 
 class Venue(ABC):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from trioquotes._protocol.bookkeeper import KeptFeed
+from trioquotes._protocol.contract import ReadsMany, VenueProtocol
 from trioquotes._protocol.effects import Fetch, Lane, Receipt, RejectionKind, Send, Stamp, WireChannel
 from trioquotes._protocol.feeds import Feed
 from trioquotes._protocol.ledger import Ledger
@@ -41,7 +42,9 @@ from trioquotes.topics import Topic
 __all__ = ["LaneState", "NoticeMaker"]
 
 NoticeMaker: TypeAlias = Callable[[Topic[Event] | None], Notice]
-_Receiver: TypeAlias = Callable[[bytes, Stamp, "LaneState"], None]
+
+MANY = 8
+"""Frames of one read from which on it may pay to decode them together."""
 
 
 class LaneState:
@@ -156,17 +159,17 @@ class LaneState:
         if self.keeps_frames:
             self.receipt = Receipt(stamp.wall_ns, frame)
 
-    def read(self, frames: Sequence[bytes], stamp: Stamp, receive: _Receiver) -> None:
+    def read(self, frames: Sequence[bytes], stamp: Stamp, protocol: VenueProtocol) -> None:
         """Give the frames of one socket read to the protocol."""
         self._open(frames, stamp)
-        if not self.keeps_frames:
-            for frame in frames:
-                self.frame_bytes = len(frame)
-                receive(frame, stamp, self)
+        if len(frames) >= MANY and not self.keeps_frames and isinstance(protocol, ReadsMany):
+            protocol.receive_many(frames, stamp, self)
             return
+        receive = protocol.receive
         for frame in frames:
             self.frame_bytes = len(frame)
-            self.receipt = Receipt(stamp.wall_ns, frame)
+            if self.keeps_frames:
+                self.receipt = Receipt(stamp.wall_ns, frame)
             receive(frame, stamp, self)
 
     def _open(self, frames: Sequence[bytes], stamp: Stamp) -> None:

@@ -155,7 +155,7 @@ class Connection:
             self._look(stamp)
             if self._doubt and stamp.monotonic_s >= self._doubted_s + LEFTOVERS_S:
                 self._doubt = ""
-            state.read(batch.frames, stamp, protocol.receive)
+            state.read(batch.frames, stamp, protocol)
             if batch.pongs:
                 state.at(stamp)
                 protocol.pong(stamp, state)

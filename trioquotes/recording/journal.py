@@ -6,16 +6,16 @@ Everything here runs in the session's own tasks and never waits; what it costs i
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, TypeAlias
+from typing import Any
 
 import trio
 
 from trioquotes._protocol.audit import Findings
 from trioquotes._protocol.bookkeeper import KeptFeed
 from trioquotes._protocol.codec import to_json_line
-from trioquotes._protocol.contract import Venue
+from trioquotes._protocol.contract import Venue, VenueProtocol
 from trioquotes._protocol.effects import Failure, Fetch, Lane, Options, Reply, Send, Stamp, WireChannel
 from trioquotes._protocol.feeds import Feed
 from trioquotes._protocol.lane import LaneState
@@ -34,8 +34,6 @@ from trioquotes.recording.records import FORMAT, LanePlanned, Record, RunBegun
 from trioquotes.recording.topics import topic_to_text
 from trioquotes.recording.writer import Writer
 from trioquotes.topics import Topic
-
-_Receiver: TypeAlias = Callable[[bytes, Stamp, LaneState], None]
 
 __all__ = ["Ear", "Journal", "RecordedLane", "RecordedPlanner"]
 
@@ -269,7 +267,7 @@ class RecordedLane(LaneState):
         )  # fmt: skip
         super().disconnected(stamp, reason=reason, code=code, planned=planned, gap_reason=gap_reason)
 
-    def read(self, frames: Sequence[bytes], stamp: Stamp, receive: _Receiver) -> None:
+    def read(self, frames: Sequence[bytes], stamp: Stamp, protocol: VenueProtocol) -> None:
         """What a socket read brought."""
         self._read_at = stamp
         journal, batch = self._journal, self.batch
@@ -281,7 +279,7 @@ class RecordedLane(LaneState):
                 round_trip_s=batch.round_trip_s,
             )
         )  # fmt: skip
-        super().read(frames, stamp, receive)
+        super().read(frames, stamp, protocol)
 
     def begin(self, frame: bytes, stamp: Stamp) -> None:
         """The answer to a REST request."""

@@ -295,7 +295,7 @@ class Stage:
         if part is None or part.protocol is None:
             return
         state, protocol, stamp = part.state, part.protocol, record.stamp
-        state.read(record.frames, stamp, protocol.receive)
+        state.read(record.frames, stamp, protocol)
         if record.pongs:
             state.at(stamp)
             protocol.pong(stamp, state)

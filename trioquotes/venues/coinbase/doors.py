@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from trioquotes._protocol.contract import Door, Sink
 from trioquotes._protocol.effects import Stamp, WireChannel
 from trioquotes._protocol.sequence import TradeIds
+from trioquotes.venues.coinbase.messages import L2Update, Match
 from trioquotes.venues.coinbase.vitals import Vitals
 
 __all__ = ["Doors"]
@@ -17,6 +19,7 @@ class Doors:
 
     Args:
         is_asked: whether a channel counts as asked on this connection.
+        handlers: where messages go that no door is open for, by type.
 
     Attributes:
         books: by product, for changes of a book that was handed over.
@@ -24,11 +27,36 @@ class Doors:
         heard: products of which something came this way, and the vitals do not know it yet.
     """
 
-    def __init__(self, is_asked: Callable[[WireChannel], bool]) -> None:
+    def __init__(
+        self,
+        is_asked: Callable[[WireChannel], bool],
+        handlers: Mapping[type, Callable[[Any, Stamp, Sink], None]],
+    ) -> None:
         self._is_asked = is_asked
+        self._handlers = handlers
         self.books: dict[str, Door] = {}
         self.trades: dict[str, tuple[Door, TradeIds]] = {}
         self.heard: set[str] = set()
+
+    def take_all(self, frames: Sequence[bytes], messages: Sequence[Any], stamp: Stamp, out: Sink) -> None:
+        """Messages of one socket read, each of a frame of its own: what a protocol does with one, without a call for each."""
+        books, trades, heard = self.books.get, self.trades.get, self.heard.add
+        for frame, message in zip(frames, messages, strict=True):
+            out.frame_bytes = len(frame)
+            kind = type(message)
+            if kind is L2Update:
+                product = message.product_id
+                if (door := books(product)) is not None:
+                    heard(product)
+                    door.take(message, len(message.changes) or 1)
+                    continue
+            elif kind is Match and (known := trades(message.product_id)) is not None:
+                door, ids = known
+                if ids.follows(message.trade_id, message.sequence):
+                    heard(message.product_id)
+                    door.take(message, 1)
+                    continue
+            self._handlers[kind](message, stamp, out)
 
     def open_book(self, channel: WireChannel, out: Sink) -> None:
         """The book is right: its changes may be handed over as they come."""

@@ -13,7 +13,8 @@ from typing import Any, Final, Generic, TypeVar, get_type_hints
 import attrs
 import msgspec
 
-from trioquotes._protocol.codec import BadFrame, Counter, check_numbers, exact, explain, suspicious
+from trioquotes._protocol.codec import BadFrame, Counter, check_numbers, exact, explain
+from trioquotes._protocol.oddities import suspicious
 from trioquotes.events import Level
 from trioquotes.venues.edgex import private
 from trioquotes.venues.edgex.messages import (
