@@ -36,9 +36,9 @@ from tests.runtime.wire_peers import (
     text,
 )
 from trioquotes._protocol.effects import Handshake
-from trioquotes._runtime import wire
+from trioquotes._runtime import intake
 from trioquotes._runtime.connector import LineFailed
-from trioquotes._runtime.tls import default_context, record_source, shared_context
+from trioquotes._runtime.tls import default_context, shared_context
 from trioquotes._runtime.transport import TapConnector
 
 both = pytest.mark.parametrize("connector_type", CONNECTORS)
@@ -200,7 +200,7 @@ async def test_all_tls_records_that_came_are_one_batch(autojump_clock: MockClock
 async def test_where_trio_hides_its_decrypter_records_come_one_by_one(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "record_source", lambda stream: None)
+    monkeypatch.setattr(intake, "tls_parts", lambda stream: None)
     assert await batches(TapConnector) == [[message] for message in MESSAGES]
 
 
@@ -214,8 +214,8 @@ async def test_messages_over_tls_come_whole_and_in_order(
 
 async def test_this_trio_lets_its_decrypter_be_reached() -> None:
     client, _ = trio.testing.memory_stream_pair()
-    assert record_source(trio.SSLStream(client, client_context(), server_hostname="a")) is not None
-    assert record_source(client) is None
+    assert intake.tls_parts(trio.SSLStream(client, client_context(), server_hostname="a")) is not None
+    assert intake.tls_parts(client) is None
 
 
 # --- real sockets

@@ -12,18 +12,11 @@ import certifi
 import trio
 
 __all__ = [
-    "RECORD_BYTES",
     "default_context",
-    "drain",
     "is_refusal",
-    "record_source",
     "shared_context",
     "start_tls",
 ]
-
-RECORD_BYTES = 16 * 1024
-"""The most that one TLS record holds (RFC 8446, section 5.1)."""
-
 
 LASTING: Final = re.compile(
     "CERTIFICATE|UNKNOWN_CA|UNRECOGNIZED_NAME|PROTOCOL|VERSION|FALLBACK|CIPHER|HANDSHAKE_FAILURE|SECURITY|TOO_SMALL"
@@ -91,29 +84,3 @@ def is_refusal(error: BaseException) -> bool:
         return True
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
     return reason is not None and LASTING.search(reason) is not None
-
-
-def record_source(stream: trio.abc.Stream) -> ssl.SSLObject | None:
-    """The object inside a TLS stream that decrypts; ``None`` without TLS, or where trio hides it.
-
-    ``_ssl_object`` is private to trio: without it every record costs a call of trio's, nothing else.
-    """
-    found = getattr(stream, "_ssl_object", None)
-    return found if isinstance(found, ssl.SSLObject) else None
-
-
-def drain(source: ssl.SSLObject, first: bytes) -> bytes:
-    """The record just received and all that came with it and can be decrypted without waiting.
-
-    What is not a record to read (the end, a broken one) is left for trio to find with its next read.
-    """
-    records = [first]
-    while True:
-        try:
-            record = source.read(RECORD_BYTES)
-        except ssl.SSLError:  # SSLWantReadError: all was read
-            break
-        if not record:
-            break
-        records.append(record)
-    return b"".join(records) if len(records) > 1 else first

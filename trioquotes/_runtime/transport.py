@@ -30,6 +30,7 @@ from trioquotes._protocol.frames import End, FrameSplitter
 from trioquotes._runtime.connector import Batch, Line, LineFailed, Network, Route, Target
 from trioquotes._runtime.dialling import connect
 from trioquotes._runtime.endings import sole
+from trioquotes._runtime.intake import READ_BYTES
 from trioquotes._runtime.network import (
     Address,
     check_headers,
@@ -40,7 +41,7 @@ from trioquotes._runtime.network import (
 from trioquotes._runtime.pings import Pings
 from trioquotes._runtime.proxies import REQUESTS, SOCKETS, Ways
 from trioquotes._runtime.tls import shared_context
-from trioquotes._runtime.wire import READ_BYTES, PlainWire, Stalled, TapWire, Wire
+from trioquotes._runtime.wire import PlainWire, Stalled, TapWire, Wire
 from trioquotes.errors import InternalError, UsageError
 
 __all__ = ["PlainConnector", "TapConnector"]

@@ -15,14 +15,11 @@ import trio
 
 from trioquotes._protocol.deflate import InflatingSplitter
 from trioquotes._protocol.frames import FrameSplitter, Split
+from trioquotes._runtime.intake import open_intake
 from trioquotes._runtime.network import close_now, describe
-from trioquotes._runtime.tls import RECORD_BYTES, drain, record_source
 from trioquotes._runtime.upgrade import UpgradeAnswer
 
 __all__ = ["PlainWire", "Stalled", "TapWire", "Wire"]
-
-READ_BYTES = 64 * 1024
-"""One read of a plain socket: what the kernel usually has ready, and a bound on what a batch adds."""
 
 UNANSWERED_PINGS = 64
 """Pings kept while the socket takes no answers; of more, the newest count (RFC 6455, section 5.5.3)."""
@@ -75,7 +72,7 @@ class Wire(trio.abc.Stream, ABC):
         self.hung_up = False
         self.splitter = splitter
         self._stream = stream
-        self._records = record_source(stream)
+        self._intake = open_intake(stream)
         self._stall_timeout_s = stall_timeout_s
         self._stall_left_s = stall_timeout_s
 
@@ -151,14 +148,8 @@ class Wire(trio.abc.Stream, ABC):
         return found
 
     async def _read(self) -> bytes:
-        if self._records is None:
-            return await self._take(READ_BYTES)
-        first = await self._take(RECORD_BYTES)
-        return drain(self._records, first) if first else first
-
-    async def _take(self, max_bytes: int) -> bytes:
         try:
-            return bytes(await self._stream.receive_some(max_bytes))
+            return await self._intake.read()
         except OSError as error:  # trio's own streams say it as below; a user's may not
             raise trio.BrokenResourceError from error
 
@@ -167,7 +158,7 @@ class Wire(trio.abc.Stream, ABC):
         answer = self.answer
         try:
             while answer.status is None and not answer.wrong:
-                answer.feed(await self._take(READ_BYTES))
+                answer.feed(await self._read())
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             answer.wrong = describe(error)
         if answer.head and not answer.wrong:
@@ -177,7 +168,7 @@ class Wire(trio.abc.Stream, ABC):
         if answer.status is not None:
             with trio.move_on_after(BODY_GRACE_S if answer.length_known else OPEN_BODY_GRACE_S):
                 while not answer.complete:
-                    answer.feed(await self._take(READ_BYTES))
+                    answer.feed(await self._read())
         raise trio.BrokenResourceError(answer.wrong or "refused")
 
 
