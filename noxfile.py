@@ -96,6 +96,13 @@ def _install(session: nox.Session, *requirements: str) -> None:
 LIGHT = "not endurance and not thorough"
 
 
+PURELY = [
+    f"--ignore=tests/{folder}"
+    for folder in ("books", "recording", "robustness", "simulator", "sweeps", "venues")
+]
+"""Without the tests of what is decided without tasks, sockets and files, or tried on two interpreters anyway."""
+
+
 def _pytest(session: nox.Session, *, measured: bool = False) -> None:
     """Run the suite, or what the positional arguments say, against the installed wheel."""
     arguments = session.posargs or ["-n", str(min(os.cpu_count() or 1, 4))]
@@ -114,10 +121,10 @@ def _pytest(session: nox.Session, *, measured: bool = False) -> None:
         if not session.posargs:
             session.run("pytest", "-m", "endurance and not thorough", *arguments)
     elif os.environ.get(MEASURE):
-        # Its long tests ran once beside the measured run: they try the code, not the interpreter. Nor are all examples
-        # needed once more on an interpreter between the oldest and the newest.
-        profile = ["--hypothesis-profile=measured"] if session.python in SUPPORTED[1:-2] else []
-        session.run("pytest", *profile, "-m", LIGHT, *arguments)
+        # Its long tests ran once beside the measured run: they try the code, not the interpreter. Nor is what is alike on
+        # every interpreter needed once more on one between the oldest and the newest.
+        less = ["--hypothesis-profile=measured", *PURELY] if session.python in SUPPORTED[1:-2] else []
+        session.run("pytest", *less, "-m", LIGHT, *arguments)
     else:
         session.run("pytest", "-m", "not thorough", *arguments)
 
@@ -243,6 +250,9 @@ def bench_books(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The fastest way to get messages, side by side; the table goes into docs/. Takes ``--quick``, ``--check``, ``--help``."""
     session.install(*PROJECT["project"]["dependencies"])
+    if "--check" in session.posargs:  # beside the plain stack, which is there
+        session.run("python", "-m", "benchmarks.feeds", *session.posargs)
+        return
     pip = ("python", "-m", "pip")
     for need in _group("bench-feeds"):  # one at a time: who cannot be had is named by the benchmark
         session.run(*pip, "install", "--quiet", need, success_codes=[0, 1])
