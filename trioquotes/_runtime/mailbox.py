@@ -54,8 +54,7 @@ class Mailbox:
         self.entries: deque[Entry] = deque()
         self.alert = False
         self._dead = 0
-        self._lot = trio.lowlevel.ParkingLot()
-        self._awaited = False  # whether somebody may be parked there
+        self._waiting: dict[trio.lowlevel.Task, None] = {}  # in the order in which they came
 
     def subscribe(
         self, topic: Topic[Event], *, overflow: Overflow, buffer: int, buffer_bytes: int, kept: bool
@@ -86,9 +85,10 @@ class Mailbox:
 
     def wake(self) -> None:
         """Let waiting readers look again."""
-        if self._awaited:
-            self._awaited = False
-            self._lot.unpark_all()
+        if self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            for task in waiting:
+                trio.lowlevel.reschedule(task)
 
     def attend(self) -> None:
         """An event was appended: who waits for one is woken, and notices from here on are a new run."""
@@ -185,8 +185,15 @@ class Mailbox:
 
     async def wait(self) -> None:
         """Wait until something may be there; cancelling loses nothing."""
-        self._awaited = self.alert = True
-        await self._lot.park()
+        self.alert = True
+        task = trio.lowlevel.current_task()
+        self._waiting[task] = None
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            del self._waiting[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
 
     def _forget(self, cell: Cell) -> None:
         """A notice that was read is no longer there to fold into."""
