@@ -77,12 +77,14 @@ class MailboxReader(Generic[T_co]):
         self._until_look -= 1
         if self._until_look <= 0:
             await self._look()
-        while True:
-            try:
-                return self.receive_nowait()
-            except trio.WouldBlock:
-                await self._mailbox.wait()
-                self._begin_turn()
+        mailbox = self._mailbox
+        while not self._closed and mailbox.goes_on:
+            event = mailbox.pop()
+            if event is not None:
+                return cast("T_co", event)
+            await mailbox.wait()
+            self._begin_turn()
+        return self.receive_nowait()
 
     async def receive_many(self, max_items: int | None = None) -> list[T_co]:
         """All that is there, at least one item; waits until there is one. Cancelling loses nothing.

@@ -179,6 +179,11 @@ class Mailbox:
             subscription.on_drained()
         return lagged
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether who finds nothing here is to wait for more."""
+        return self.open and self.used and self.ending() is None
+
     def ending(self) -> TrioquotesError | None:
         """Why nothing more will come: the error of the only topic, if it ended."""
         return self.subscriptions[0].error if len(self.subscriptions) == 1 else None
