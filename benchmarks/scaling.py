@@ -1,7 +1,8 @@
 """What a message costs with more instruments, more channels and more sessions in one process.
 
-The same number of tickers in all, spread evenly, in bulk over plain connections; the cases take turns in rounds, and a
-case is compared with the smallest of its kind within the same round.
+The same number of tickers in all, spread evenly over plain connections, in bulk; channels also with 2,000 messages a second,
+each on its own, as a venue sends them. The cases take turns in rounds, and a case is compared with the smallest of its
+kind within the same round.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Case(NamedTuple):
     instruments: int
     sessions: int
     what: str
+    paced: bool = False
 
 
 CASES = (
@@ -41,16 +43,21 @@ CASES = (
         Case("channels", number, number, 1, "a channel and a task for each instrument")
         for number in (1, 100, 1000)
     ),
+    *(
+        Case("channels", number, number, 1, "the same, message by message", paced=True)
+        for number in (1, 100, 1000)
+    ),
     *(Case("sessions", number, 10, number, "a connection each, ten instruments") for number in (1, 50)),
 )
 TICKERS = Scenario("bulk, plain", "coinbase-ticker", "bulk", False, (), 50_000)
+PACED = Scenario("2,000 a second, plain", "coinbase-ticker", "paced", False, (), 6_000, 2_000)
 
 
 def page(runs: dict[Case, list[Measured]]) -> str:
     """What stands between the markers."""
     rows = []
     for case, rounds in runs.items():
-        first = next(one for one in runs if one.kind == case.kind)
+        first = next(one for one in runs if (one.kind, one.paced) == (case.kind, case.paced))
         times = statistics.median(ratios(rounds, runs[first]))
         figure = figures_of(rounds)
         rows.append(
@@ -91,7 +98,7 @@ def main() -> None:
                     if given.only and case.kind != given.only:
                         continue
                     run = pair.run(
-                        TICKERS, case.kind, scale=1 / 3 if given.quick else 1.0, profile=given.profile,
+                        PACED if case.paced else TICKERS, case.kind, scale=1 / 3 if given.quick else 1.0, profile=given.profile,
                         instruments=case.instruments, sessions=case.sessions,
                     )  # fmt: skip
                     runs.setdefault(case, []).append(run)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -47,8 +48,11 @@ class Counted:
 
     async def read(self, events: AsyncIterator[Any]) -> None:
         """A user's loop."""
+        paced, noted, now = self._meter.task.paced, self._meter.times.append, time.monotonic_ns
         async for event in events:
             if self._measuring:
+                if paced:
+                    noted(now())
                 self._left -= 1
                 if not self._left:
                     self._meter.end(END)  # whichever reader was the last: nothing is missing
