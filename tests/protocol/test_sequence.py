@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioquotes._protocol.sequence import DUPLICATE, OK, Step, TradeIds, contiguous, monotone
+from trioquotes._protocol.sequence import DUPLICATE, OK, Rising, Step, TradeIds, contiguous
 
 numbers = st.integers(0, 2**53)
 
@@ -13,7 +13,8 @@ numbers = st.integers(0, 2**53)
 @given(numbers)
 def test_first_number_is_taken_as_it_is(number: int) -> None:
     assert contiguous(None, number) is OK
-    assert monotone(None, number) is OK
+    assert Rising().take(number) is OK
+    assert not Rising().follows(number)
 
 
 @given(numbers, numbers)
@@ -26,8 +27,19 @@ def test_contiguous_counts_what_lies_between(last: int, number: int) -> None:
 
 
 @given(numbers, numbers)
-def test_monotone_refuses_only_what_is_older(last: int, number: int) -> None:
-    assert monotone(last, number) is (DUPLICATE if number < last else OK)
+def test_a_rising_counter_refuses_only_what_is_older(last: int, number: int) -> None:
+    rising = Rising()
+    rising.take(last)
+    assert rising.take(number) is (DUPLICATE if number < last else OK)
+    assert rising.last == max(last, number)
+
+
+@given(numbers, numbers)
+def test_a_rising_counter_is_followed_by_what_is_newer(last: int, number: int) -> None:
+    rising = Rising()
+    rising.take(last)
+    assert rising.follows(number) is (number > last)
+    assert rising.last == max(last, number)
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=30))

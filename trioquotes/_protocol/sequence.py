@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["DUPLICATE", "OK", "Step", "TradeIds", "contiguous", "monotone"]
+__all__ = ["DUPLICATE", "OK", "Rising", "Step", "TradeIds", "contiguous"]
 
 
 class Step(NamedTuple):
@@ -41,9 +41,31 @@ def contiguous(last: int | None, number: int) -> Step:
     return DUPLICATE if number <= last else Step("gap", number - last - 1)
 
 
-def monotone(last: int | None, number: int) -> Step:
-    """A counter of which only some numbers are seen: it never goes back, and may repeat."""
-    return OK if last is None or number >= last else DUPLICATE
+class Rising:
+    """A counter of which only some numbers are seen: it never goes back, and may repeat.
+
+    Attributes:
+        last: the largest number so far.
+    """
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+
+    def take(self, number: int) -> Step:
+        """A number, taken unless it is smaller than one before."""
+        if self.last is not None and number < self.last:
+            return DUPLICATE
+        self.last = number
+        return OK
+
+    def follows(self, number: int) -> bool:
+        """Whether it is beyond one before: then it is taken; else ask :meth:`take` what it is."""
+        if self.last is None or number <= self.last:
+            return False
+        self.last = number
+        return True
 
 
 class TradeIds:

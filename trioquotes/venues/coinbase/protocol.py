@@ -23,7 +23,7 @@ from trioquotes._protocol.effects import (
     Verdict,
     WireChannel,
 )
-from trioquotes._protocol.sequence import OK, TradeIds, monotone
+from trioquotes._protocol.sequence import OK, Rising, TradeIds
 from trioquotes._protocol.verdict import default_verdict
 from trioquotes.events import WireMessage
 from trioquotes.venues.coinbase import messages as wire
@@ -67,7 +67,7 @@ class CoinbaseProtocol(ReadsMany):
         self._routes = self._talk.routes
         self._opened = False
         self._acknowledged = False
-        self._numbers: dict[WireChannel, int] = {}  # the last of counters that skip
+        self._numbers: dict[WireChannel, Rising] = {}  # of counters that skip
         self._streams = OrderStreams(options.endpoint, memory, self._is_asked)
         self._books = PriceBooks(self._is_asked)
         self._gone: set[WireChannel] = set()  # withdrawn, and not asked for since
@@ -151,18 +151,8 @@ class CoinbaseProtocol(ReadsMany):
             else:
                 self._bad(frame, bad.reason, out)
             return
-        kind, doors = type(message), self._doors
-        if kind is L2Update and (door := doors.books.get(message.product_id)) is not None:
-            doors.heard.add(message.product_id)
-            door.take(message, len(message.changes) or 1)
-            return
-        if kind is Match and (known := doors.trades.get(message.product_id)) is not None:
-            door, ids = known
-            if ids.follows(message.trade_id, message.sequence):
-                doors.heard.add(message.product_id)
-                door.take(message, 1)
-                return
-        self._handlers[kind](message, stamp, out)
+        if not self._doors.take(message):
+            self._handlers[type(message)](message, stamp, out)
 
     def receive_many(self, frames: Sequence[bytes], stamp: Stamp, out: Sink) -> None:
         """The same for the frames of one socket read, of which nearly all take a short way."""
@@ -241,24 +231,28 @@ class CoinbaseProtocol(ReadsMany):
 
     def _ticker(self, message: wire.Ticker, stamp: Stamp, out: Sink) -> None:
         channel = self._channel(self._reading.ticker, message.product_id)
-        if self._numbers.get(channel) == message.sequence:
+        numbers = self._numbers.get(channel)
+        if numbers is not None and numbers.last == message.sequence:
             out.ignored("duplicate")  # a ticker has the number of its trade; an auction may repeat one
             return
-        self._monotone(channel, message, stamp, out)
+        self._rising(channel, message, stamp, out)
+        if (numbers := self._numbers.get(channel)) is not None:
+            self._doors.open_tickers(channel, numbers, out)
 
     def _auction(self, message: wire.Auction, stamp: Stamp, out: Sink) -> None:
-        self._monotone(self._channel("auctionfeed", message.product_id), message, stamp, out)
+        self._rising(self._channel("auctionfeed", message.product_id), message, stamp, out)
 
-    def _monotone(
+    def _rising(
         self, channel: WireChannel, message: wire.Ticker | wire.Auction, stamp: Stamp, out: Sink
     ) -> None:
         if not self._served(channel, stamp, out):
             return
-        if monotone(self._numbers.get(channel), message.sequence) is not OK:
+        numbers = self._numbers.get(channel) or Rising()
+        if numbers.take(message.sequence) is not OK:
             out.ignored("out of order")
             return
         if self._is_asked(channel):
-            self._numbers[channel] = message.sequence
+            self._numbers[channel] = numbers
         out.deliver(channel, message)
 
     # Trades, whose ids have no holes.
