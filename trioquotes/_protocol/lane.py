@@ -83,7 +83,7 @@ class LaneState:
         self.received_ns = 0
         self.frame_bytes = 0
         self.data_ns: int | None = None  # when the last message that somebody takes came
-        self._fresh: set[Feed] = set()  # got events of the present socket read
+        self._fresh: list[Feed] = []  # got events of the present socket read
 
     # What the runtime says.
 
@@ -249,7 +249,7 @@ class LaneState:
     def began(self, feed: Feed) -> None:
         """A feed hands over its first event of the present socket read."""
         feed.served = True
-        self._fresh.add(feed)
+        self._fresh.append(feed)
         self.carried()
 
     def carried(self) -> None:

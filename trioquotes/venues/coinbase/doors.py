@@ -25,7 +25,7 @@ class Doors:
         books: by product, for changes of a book that was handed over.
         trades: by product, for trades, each of which still has to be the next one.
         tickers: by product, for tickers, each of which still has to be newer.
-        heard: products of which something came this way, and the vitals do not know it yet.
+        heard: products of which something came this way, and when, that the vitals do not know of yet.
     """
 
     def __init__(
@@ -38,36 +38,36 @@ class Doors:
         self.books: dict[str, Door] = {}
         self.trades: dict[str, tuple[Door, TradeIds]] = {}
         self.tickers: dict[str, tuple[Door, Rising]] = {}
-        self.heard: set[str] = set()
+        self.heard: dict[str, Stamp] = {}
 
-    def take(self, message: Any) -> bool:
+    def take(self, message: Any, stamp: Stamp) -> bool:
         """Hand a message over, if the door for it is open and it is the next one."""
         kind = type(message)
         if kind is L2Update:
             if (door := self.books.get(message.product_id)) is None:
                 return False
-            self.heard.add(message.product_id)
+            self.heard[message.product_id] = stamp
             door.take(message, len(message.changes) or 1)
             return True
-        return self._take_counted(kind, message)
+        return self._take_counted(kind, message, stamp)
 
     def take_all(self, frames: Sequence[bytes], messages: Sequence[Any], stamp: Stamp, out: Sink) -> None:
         """Messages of one socket read, each of a frame of its own: what :meth:`take` does, without a call for most of them."""
-        books, heard = self.books.get, self.heard.add
+        books, heard = self.books.get, self.heard
         for frame, message in zip(frames, messages, strict=True):
             out.frame_bytes = len(frame)
             kind = type(message)
             if kind is L2Update:
                 product = message.product_id
                 if (door := books(product)) is not None:
-                    heard(product)
+                    heard[product] = stamp
                     door.take(message, len(message.changes) or 1)
                     continue
-            elif self._take_counted(kind, message):
+            elif self._take_counted(kind, message, stamp):
                 continue
             self._handlers[kind](message, stamp, out)
 
-    def _take_counted(self, kind: type, message: Any) -> bool:
+    def _take_counted(self, kind: type, message: Any, stamp: Stamp) -> bool:
         if kind is Ticker:
             known = self.tickers.get(message.product_id)
             if known is None or not known[1].follows(message.sequence):
@@ -80,7 +80,7 @@ class Doors:
             door = trade[0]
         else:
             return False
-        self.heard.add(message.product_id)
+        self.heard[message.product_id] = stamp
         door.take(message, 1)
         return True
 
@@ -105,9 +105,8 @@ class Doors:
         self.trades.clear()
         self.tickers.clear()
 
-    def tell(self, vitals: Vitals, read_at: Stamp | None) -> None:
+    def tell(self, vitals: Vitals) -> None:
         """Tell the vitals of what came since they were told last."""
-        if self.heard and read_at is not None:
-            for product in self.heard:
-                vitals.beat(product, read_at.monotonic_s)
-            self.heard.clear()
+        for product, stamp in self.heard.items():
+            vitals.beat(product, stamp.monotonic_s)
+        self.heard.clear()

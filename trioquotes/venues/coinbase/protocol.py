@@ -151,7 +151,7 @@ class CoinbaseProtocol(ReadsMany):
             else:
                 self._bad(frame, bad.reason, out)
             return
-        if not self._doors.take(message):
+        if not self._doors.take(message, stamp):
             self._handlers[type(message)](message, stamp, out)
 
     def receive_many(self, frames: Sequence[bytes], stamp: Stamp, out: Sink) -> None:
@@ -429,14 +429,13 @@ class CoinbaseProtocol(ReadsMany):
     def tick(self, stamp: Stamp, out: Sink) -> None:
         """Watch the line, the heartbeats and the request in flight."""
         self._doors.close()
-        self._doors.tell(self._vitals, self._read_at)
+        self._doors.tell(self._vitals)
         self._vitals.tick(stamp.monotonic_s, self._routes.values(), out)
         self._talk.expire(stamp.monotonic_s, out)
         self._books.tick(stamp.monotonic_s, out)
 
     def deadline(self) -> float:
-        """When to tick."""
-        self._doors.tell(self._vitals, self._read_at)
+        """When to tick, perhaps too early: what came by the doors is looked at then."""
         return min(self._vitals.deadline(), self._talk.deadline(), self._books.deadline())
 
     def classify(self, failure: Failure) -> Verdict:
