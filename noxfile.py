@@ -129,8 +129,15 @@ def _pytest(session: nox.Session, *, measured: bool = False) -> None:
         session.run("pytest", "-m", "not thorough", *arguments)
 
 
-PEERS = (("copra",), ("--no-deps", "upbit-client"))
-"""Independent clients that try the simulators; tests skip those that cannot be had. Neither imports after 3.11."""
+PEERS = (
+    ("copra",),
+    ("--no-deps", "upbit-client"),
+    ("duckdb>=1.2", "pytz"),
+    ("pandas>=2.2",),
+    ("polars>=1.20",),
+)
+"""Independent clients that try the simulators, of which neither imports after 3.11, and readers of what is exported; tests
+skip those that cannot be had."""
 
 
 def _install_peers(session: nox.Session) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any
 
 from docutils.nodes import TextElement, reference
@@ -15,7 +17,10 @@ project = "trioquotes"
 author = "the trioquotes authors"
 release = version = installed_version("trioquotes")
 
+sys.path.insert(0, str(Path(__file__).parent))  # for the extension beside this file
+
 extensions = [
+    "coverage_tables",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",

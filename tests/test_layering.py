@@ -54,7 +54,7 @@ OUTSIDE = {
     "jwt": {"venues.upbit.auth"},
     "trustme": {"cli", "testing", "simulator"},
     "numpy": {"books.export"},
-    "pyarrow": {"books.export"},
+    "pyarrow": {"books.export", "recording.export_arrow"},
 }
 """Foreign packages with a seam: the only modules, or packages, of ours that import them."""
 

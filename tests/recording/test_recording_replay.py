@@ -15,13 +15,17 @@ import trioquotes as tq
 from tests.recording.rec_sessions import Run, lines_of, live, names, replayed
 from tests.simulation.places import PLACES
 from tests.simulation.plans import draw_plan, draw_script
+from trioquotes._protocol.effects import Options
+from trioquotes._protocol.planner import Planner
 from trioquotes._runtime.transport import TapConnector
 from trioquotes.recording import Recording, Replayer, record, replay
+from trioquotes.recording.stage import Repertoire
 from trioquotes.simulator.faults import CorruptFrame, DropLine, MuteLine, SkipFrame
 from trioquotes.testing import CutLink, StepClock, SuspendMachine, open_world
 from trioquotes.venues import coinbase, upbit
 
 COINBASE, UPBIT, EDGEX, ZONDA = (PLACES[name] for name in ("coinbase", "upbit", "edgex", "zonda"))
+OPTIONS = Options(coinbase.VENUE.endpoints["production"])
 STORM = (
     DropLine(connection=1, after_s=5.0),
     MuteLine(connection=2, after_s=5.0),
@@ -196,6 +200,15 @@ async def test_a_narrower_book_is_made_of_a_wider_one_and_not_the_other_way_roun
             tq.Session("upbit", tq.Books("KRW-BTC", depth=30), connector=replayer)
         with pytest.raises(tq.UnsupportedTopic, match="what was recorded is books KRW-BTC"):
             tq.Session("upbit", upbit.Trades("KRW-BTC"), connector=replayer)
+
+
+def test_a_recording_that_ends_at_once_says_so() -> None:
+    topic, planner = tq.Trades("BTC-USD"), Planner(coinbase.VENUE, OPTIONS)
+    repertoire = Repertoire(frozenset(), (topic,))
+    with pytest.raises(
+        tq.UnsupportedTopic, match="trades BTC-USD: the recording ends before anything was asked for"
+    ):
+        repertoire.check(topic, planner.serve(topic), planner.serve)
 
 
 def test_another_venue_is_refused(kept: Kept) -> None:

@@ -83,6 +83,17 @@ COMMANDS = {
         "Events, notices and all times are those of the recorded session; nothing is connected. A topic other than the"
         " recorded ones can be asked for where its data are there.",
     ),
+    "export": _Command(
+        "Write a recording as Parquet, CSV or JSON lines, a table for each type of event.",
+        "DIR -o OUT [OPTIONS]",
+        (
+            "export btc -o ticks",
+            "export btc -o ticks --format csv --topic trades",
+            'export btc -o ticks --topic "quotes BTC-USD" --overwrite',
+        ),
+        "A table is a folder, OUT/trade/venue=coinbase/instrument=BTC-USD/day=2026-11-22, that DuckDB, pandas and polars"
+        " read as a whole. What may be missing is in the table notice. Parquet needs: pip install trioquotes[parquet]",
+    ),
     "simulate": _Command(
         "Serve a simulated venue, or play a capture, until Ctrl-C.",
         "VENUE [OPTIONS]",

@@ -86,6 +86,8 @@ class Repertoire:
         missing = [channel for channel in serving.channels if channel not in self.channels]
         if not missing:
             return
+        if not self.channels:
+            raise UnsupportedTopic(f"{topic}: the recording ends before anything was asked for")
         there = {(channel.name, channel.instrument) for channel in serving.channels if channel not in missing}
         if serving.depth is not None and all((c.name, c.instrument) in there for c in missing):
             for other in self.topics:
