@@ -115,18 +115,26 @@ def books(message: WireMessage, receipt: Receipt) -> Event | Skip:
     if isinstance(message, L2Update):
         if message.partial:
             return PARTIAL
-        bids: list[Level] = []
-        asks: list[Level] = []
-        for side, price, size in message.changes:
-            (bids if side == "buy" else asks).append((price, size))
+        changes = message.changes
+        bids: tuple[Level, ...] = ()
+        asks: tuple[Level, ...] = ()
+        if len(changes) == 1:  # as nearly always
+            ((side, price, size),) = changes
+            if side == "buy":
+                bids = ((price, size),)
+            else:
+                asks = ((price, size),)
+        else:
+            bids = tuple([(price, size) for side, price, size in changes if side == "buy"])
+            asks = tuple([(price, size) for side, price, size in changes if side != "buy"])
         return events.BookChange(
             venue=VENUE_NAME,
             instrument=message.product_id,
             venue_time_ns=epoch_ns(message.time),
             received_ns=receipt.received_ns,
             raw=receipt.raw,
-            bids=tuple(bids),
-            asks=tuple(asks),
+            bids=bids,
+            asks=asks,
         )
     if isinstance(message, Snapshot):
         if message.partial:
