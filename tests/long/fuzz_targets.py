@@ -10,6 +10,7 @@ import itertools
 import json
 import random
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
@@ -33,6 +34,7 @@ from trioquotes._protocol.codec import (
     from_json_line,
     to_json_line,
 )
+from trioquotes._protocol.deflate import Agreement, InflatingSplitter
 from trioquotes._protocol.effects import Failure, Reply
 from trioquotes._protocol.frames import FrameSplitter
 from trioquotes._protocol.oddities import MAX_ADJUSTED, suspicious
@@ -223,12 +225,12 @@ def cut(data: bytes) -> tuple[list[bytes], bytes]:
     return [body[start:end] for start, end in itertools.pairwise(edges) if end > start], body
 
 
-def frames(data: bytes) -> None:
+def frames(data: bytes, make: Callable[[], FrameSplitter] = lambda: FrameSplitter(MESSAGE_BYTES)) -> None:
     """What a server sends: the same messages wherever it is cut, and never more held than may be."""
     pieces, body = cut(data)
-    whole = FrameSplitter(MESSAGE_BYTES)
+    whole = make()
     found = whole.feed(body)
-    splitter, parts = FrameSplitter(MESSAGE_BYTES), []
+    splitter, parts = make(), []
     for piece in pieces:
         parts.append(splitter.feed(piece))
         held = sum(map(len, splitter._held)) + len(splitter._message or b"")
@@ -242,6 +244,32 @@ def frames(data: bytes) -> None:
     assert (splitter.end, splitter.midway) == (whole.end, whole.midway)
     for message in found.frames:
         assert len(message) <= MESSAGE_BYTES
+
+
+def packed_frames(data: bytes) -> None:
+    """The same of a server that compresses, as the second byte says."""
+    how = data[1] if len(data) > 1 else 0
+    agreement = Agreement(server_no_context_takeover=bool(how & 1), server_max_window_bits=9 + how // 2 % 7)
+    frames(data[:1] + data[2:], lambda: InflatingSplitter(MESSAGE_BYTES, agreement))
+
+
+def packed_seeds() -> Iterator[bytes]:
+    """Messages that are compressed, in one frame and in several, one that is not, and one that is far too large."""
+    pack = zlib.compressobj(wbits=-15)
+    text, more, bomb = (
+        pack.compress(content) + pack.flush(zlib.Z_SYNC_FLUSH)[:-4]
+        for content in (b'{"type":"ticker"}', b'{"type":"ticker","price":"1.5"}', bytes(100_000))
+    )
+    yield b"\x01\x0c" + packed(text) + frame(TEXT, b"plain") + packed(more)
+    yield b"\x02\x0c" + packed(text, fin=False) + frame(PING, b"x") + frame(CONTINUATION, more)
+    yield b"\x03\x0d" + packed(text) + packed(text)
+    yield b"\x04\x0c" + packed(text) + packed(more) + packed(bomb)
+
+
+def packed(payload: bytes, *, fin: bool = True) -> bytes:
+    """A text frame that is marked as compressed."""
+    first, *rest = frame(TEXT, payload, fin=fin)
+    return bytes([first | 0x40, *rest])
 
 
 def frames_seeds() -> Iterator[bytes]:
@@ -403,6 +431,7 @@ def _targets() -> Iterator[tuple[str, Target]]:
         name = case.venue.name
         yield f"fetched-{name}", Target(partial(fetched, case), partial(fetched_seeds, case), venue=name)
     yield "frames", Target(frames, frames_seeds, lines=False, weight=2.0)
+    yield "packed-frames", Target(packed_frames, packed_seeds, lines=False, weight=2.0)
     yield "upgrade", Target(upgrade, upgrade_seeds, lines=False, weight=2.0)
     yield "readers", Target(readers, readers_seeds, weight=2.0)
     yield "json-lines", Target(json_lines, json_lines_seeds)
