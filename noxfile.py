@@ -340,6 +340,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def crashes(session: nox.Session) -> None:
+    """Recorders of an hour of each venue, killed at random moments, and what they leave. Takes ``--kills N --seed N``."""
+    session.install(*PROJECT["project"]["dependencies"], *_group("test"))
+    session.run("python", "-m", "tests.recording.crashes", *session.posargs)
+
+
+@nox.session
 def load(session: nox.Session) -> None:
     """Heartbeats in time for ten minutes while every core is busy. Takes ``--minutes N --spinners N --json FILE``."""
     session.install(*PROJECT["project"]["dependencies"], *_group("test"))

@@ -110,10 +110,11 @@ def replayed(
     venue: str | None = None,
     speed: Any = "max",
     for_s: float = 1e7,
+    run: Run | None = None,
     **options: Any,
 ) -> tuple[Run, Replayer]:
-    """A session that plays the recording, under a virtual clock."""
-    run = Run()
+    """A session that plays the recording, under a virtual clock; ``run`` has what was read also where it ends in an error."""
+    run = Run() if run is None else run
     replayer = replay(path, speed=speed)
 
     async def main(world: World) -> None:
