@@ -204,7 +204,7 @@ def tear(folder: Path, chance: random.Random) -> str:
     """
     before = played_again(folder)
     path = segments_of(folder)[-1]
-    cut = chance.randrange(path.stat().st_size)
+    cut = chance.randrange(path.stat().st_size or 1)
     with path.open("r+b") as file:
         file.truncate(cut)
     summary = Recording(folder).summary()
