@@ -24,13 +24,16 @@ def judge_deliveries(everything: Iterable[Watched], records: Records, tally: Tal
         Broken: a promise was.
     """
     found: dict[int, list[Item]] = {}
+    opened_s = {seen.connection: seen.time_s for seen in records.connects}
     for watched in everything:
         flow = watched.choice.flow
         if flow is None or watched.delivery is None:
             continue
         if id(flow) not in found:
             found[id(flow)] = items_of(flow, records)
-        judge_delivery(watched.delivery, found[id(flow)], tally, drained=watched.drained)
+        since_s = watched.delivery.since_s
+        items = [item for item in found[id(flow)] if opened_s[item.connection] >= since_s]
+        judge_delivery(watched.delivery, items, tally, drained=watched.drained)
 
 
 def judge_limits(place: Place, records: Records, script: Sequence[object], tally: Tally) -> None:

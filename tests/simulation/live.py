@@ -77,6 +77,7 @@ class Live:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._began_s = trio.current_time()
         self.well = False
         self.cancelled_s: float | None = None
         self.lanes = 0
@@ -125,6 +126,9 @@ class Live:
     def _add(self, watched: list[Watched]) -> None:
         self._mine += watched
         self._stage.watched += watched
+        for one in watched:
+            if one.delivery is not None:
+                one.delivery.since_s = self._began_s
 
     def _shown(self, text: str) -> None:
         self._stage.shown.append(text)

@@ -36,6 +36,7 @@ class Delivery:
         flow: of its topic.
         exact: whether nothing may be replaced by newer events (``overflow="latest"`` may).
         from_s: when the subscription was confirmed; ``until_s`` when the last event was taken.
+        since_s: when its session began: what older connections bring, which the server does not know to be gone, is not for it.
         strand: among which events order is kept; all of them, but where newer ones take the place of older ones.
         entries: notices, and of events the strand and the key, in order.
     """
@@ -45,6 +46,7 @@ class Delivery:
     exact: bool
     from_s: float
     until_s: float = 0.0
+    since_s: float = -inf
     strand: Callable[[tq.Event], object] = _only
     entries: list[tuple[object, Hashable] | tq.Notice] = attrs.field(factory=list)
 

@@ -145,10 +145,11 @@ class OrderBook(KeptBook[PriceSide]):
         window = event.depth
         if window is not None and window < 0:
             raise BookError(f"a snapshot that promises {window} levels")
-        self._bids.replace(event.bids)
-        self._asks.replace(event.asks)
-        deepest = max(len(self._bids), len(self._asks))
-        if window is not None and deepest > window:
+        bids, asks = self._bids, self._asks
+        bids.replace(event.bids)
+        asks.replace(event.asks)
+        if window is not None and (len(bids) > window or len(asks) > window):
+            deepest = max(len(bids), len(asks))
             raise BookError(f"window larger than promised: {deepest} levels a side, not {window}")
-        self.best_bid, self.best_ask = self._bids.best, self._asks.best
+        self.best_bid, self.best_ask = bids.best, asks.best
         self.window = window

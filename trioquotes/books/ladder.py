@@ -15,13 +15,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import chain, islice
-from operator import itemgetter, lt
+from operator import gt, itemgetter, lt
 from typing import Generic, TypeVar
 
 from trioquotes.books.exact import LARGEST, SMALLEST, checked_price, checked_size
 from trioquotes.events import Level
 
-__all__ = ["LEAST", "MOST", "Ladder", "PriceSide"]
+__all__ = ["LEAST", "MOST", "Ladder", "PriceSide", "SortedAsks", "SortedBids"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,21 @@ LEAST = 32
 """What the pair at the top keeps while there is more below, so that changes near the best price stay in it."""
 
 
+class SortedBids(tuple[Level, ...]):
+    """Bids that a book need not look at: whoever makes one has.
+
+    They are best first, no price twice, every price and size is a ``Decimal`` from 1E-100 to 1E+100.
+    """
+
+    __slots__ = ()
+
+
+class SortedAsks(tuple[Level, ...]):
+    """Asks that a book need not look at; see :class:`SortedBids`."""
+
+    __slots__ = ()
+
+
 class Ladder(ABC, Generic[T]):
     """One side of a book.
 
@@ -39,8 +54,8 @@ class Ladder(ABC, Generic[T]):
         negated: whether lower is better: ``True`` for asks.
 
     Attributes:
-        keys: the best keys, ascending: the best one is the last. The list object stays the same.
-        items: what rests at each of ``keys``. The list object stays the same.
+        keys: the best keys, ascending: the best one is the last.
+        items: what rests at each of ``keys``.
     """
 
     __slots__ = ("_below", "_floors", "items", "keys", "negated")
@@ -193,15 +208,66 @@ class Ladder(ABC, Generic[T]):
 class PriceSide(Ladder[Level]):
     """One side of a book by price: what rests is the level, as it was last spelt.
 
+    A side that was replaced is the tuple that it was replaced by until something is looked up in it or changed: some
+    venues send nothing but whole books.
+
     Attributes:
         unknown_removals: removals of a price that held nothing.
     """
 
-    __slots__ = ("unknown_removals",)
+    __slots__ = ("_sorted", "_whole", "unknown_removals")
 
     def __init__(self, *, negated: bool) -> None:
         super().__init__(negated=negated)
+        self._sorted: type[tuple[Level, ...]] = SortedAsks if negated else SortedBids
+        self._whole: tuple[Level, ...] | None = None  # best first; while it is there, the lists say nothing
         self.unknown_removals = 0
+
+    def _settle(self) -> None:
+        """Make lists of the tuple, if there is one."""
+        whole = self._whole
+        if whole is None:
+            return
+        worst_first = whole[::-1]
+        prices = [price for price, _ in worst_first]
+        self._below, self._floors = [], []
+        self.keys = [price.copy_negate() for price in prices] if self.negated else prices
+        self.items = [*worst_first]
+        if len(prices) > MOST:
+            self._sink()
+        self._whole = None  # last: who is interrupted before this begins anew
+
+    def walk(self) -> Iterator[Level]:
+        """Everything, best first; nothing may change meanwhile."""
+        self._settle()
+        return super().walk()
+
+    def first(self, n: int | None) -> list[Level]:
+        """The best ``n``, or all, best first."""
+        self._settle()
+        return super().first(n)
+
+    def item(self, index: int) -> Level:
+        """What is at a place, counted from the best, or from the worst if negative.
+
+        Raises:
+            IndexError: there is nothing.
+        """
+        self._settle()
+        return super().item(index)
+
+    def locate(self, key: Decimal) -> tuple[list[Decimal], list[Level], int, bool]:
+        """The pair of lists that a key belongs to, its place there, and whether it is there."""
+        self._settle()
+        return super().locate(key)
+
+    def trim(self, depth: int) -> int:
+        """Keep the best ``depth``; returns how many were dropped."""
+        self._settle()
+        return super().trim(depth)
+
+    def __len__(self) -> int:
+        return super().__len__() if self._whole is None else len(self._whole)
 
     def level(self, item: Level) -> Level:
         """The level itself."""
@@ -210,20 +276,37 @@ class PriceSide(Ladder[Level]):
     @property
     def best(self) -> Level | None:
         """The best level."""
+        if self._whole is not None:
+            return self._whole[0] if self._whole else None
         return self.items[-1] if self.items else None
 
     def top(self, n: int | None) -> tuple[Level, ...]:
         """The best ``n`` levels, or all, best first."""
+        if self._whole is not None:
+            return self._whole if n is None else self._whole[:n]
         items = self.items
         if n is not None and n <= len(items):
             return tuple(items[: -n - 1 : -1])
         return tuple(self.first(n))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.keys, self.items = [], []
+        self._whole = None
+        self._below, self._floors = [], []
+
     def replace(self, levels: Iterable[Level]) -> None:
         """Set the whole side; as in a change, a later entry for a price wins and zero rests nowhere."""
-        levels = tuple(levels)
-        if self._load_sorted(levels):
-            return
+        if type(levels) is not self._sorted:
+            levels = tuple(levels)
+            if not self._are_sorted(levels):
+                self._sort(levels)
+                return
+        if self._whole is None:
+            self.clear()
+        self._whole = levels
+
+    def _sort(self, levels: tuple[Level, ...]) -> None:
         fresh: list[Level] = []
         for level in sorted(map(_checked, levels), key=itemgetter(0), reverse=self.negated):
             if fresh and fresh[-1][0] == level[0]:
@@ -233,28 +316,31 @@ class PriceSide(Ladder[Level]):
         resting = [level for level in fresh if level[1]]
         self.load([self.key(price) for price, _ in resting], resting)
 
-    def _load_sorted(self, levels: tuple[Level, ...]) -> bool:
-        """Take levels that are best first and beyond doubt, as venues send them; returns whether they were.
+    def _are_sorted(self, levels: tuple[Level, ...]) -> bool:
+        """Whether they are beyond doubt, and best first, as venues send them.
 
         What is asked of each level elsewhere is asked here of the extremes, at the speed of what Python has built in.
         """
-        worst_first = levels[::-1]
-        prices, sizes = [price for price, _ in worst_first], [size for _, size in worst_first]
+        if not levels:
+            return True
+        prices, sizes = [price for price, _ in levels], [size for _, size in levels]
         if {*map(type, prices), *map(type, sizes)} != {Decimal}:
             return False
         if not all(map(Decimal.is_finite, prices)) or not all(map(Decimal.is_finite, sizes)):
             return False
-        keys = [price.copy_negate() for price in prices] if self.negated else prices
-        if min(sizes) < SMALLEST or max(sizes) > LARGEST or not all(map(lt, keys, keys[1:])):
-            return False
-        magnitudes = list(map(Decimal.copy_abs, keys))
-        if min(magnitudes) < SMALLEST or max(magnitudes) > LARGEST:
-            return False
-        self.load(keys, list(worst_first))
-        return True
+        lowest, highest = (prices[0], prices[-1]) if self.negated else (prices[-1], prices[0])
+        return (
+            min(sizes) >= SMALLEST
+            and max(sizes) <= LARGEST
+            and lowest >= SMALLEST
+            and highest <= LARGEST
+            and all(map(lt if self.negated else gt, prices, prices[1:]))
+        )
 
     def change(self, changes: Iterable[Level]) -> None:
         """Set the absolute size at each price; zero removes it."""
+        if self._whole is not None:
+            self._settle()
         # This is the hottest loop of all: `locate`, `insert` and `delete` are written out.
         top_keys, top_items, below, negated = self.keys, self.items, self._below, self.negated
         for level in changes:
@@ -288,6 +374,9 @@ class PriceSide(Ladder[Level]):
 def _checked(level: Level) -> Level:
     """The level itself, unless it holds a number that cannot be sorted, or not be added to exactly."""
     price, size = level
+    plain = type(price) is type(size) is Decimal
+    if plain and SMALLEST <= size <= LARGEST and SMALLEST <= price <= LARGEST:
+        return level
     checked_price(price, size)
     if not size.is_zero():
         checked_size(size, price)

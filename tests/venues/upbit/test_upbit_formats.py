@@ -28,7 +28,7 @@ from trioquotes._protocol.codec import BadFrame, builtins
 from trioquotes._protocol.offline import Offline
 from trioquotes.events import Event, Malformed, Notice, Unknown, WireMessage
 from trioquotes.venues import upbit
-from trioquotes.venues.upbit import VENUE, formats, messages
+from trioquotes.venues.upbit import VENUE, formats, messages, numbers
 
 FRAMES = [
     trade(),
@@ -147,22 +147,22 @@ LENIENT = st.from_regex(
     st.sampled_from(["trade_price", "a", "tp"]),
 )
 def test_a_text_in_the_place_of_a_number_is_always_looked_at(text: str, key: str) -> None:
-    assert formats.is_odd(f'{{"{key}":"{text}"}}'.encode())
-    assert formats.is_odd(f'{{"{key}" : "{text}"}}'.encode())
+    assert numbers.is_odd(f'{{"{key}":"{text}"}}'.encode())
+    assert numbers.is_odd(f'{{"{key}" : "{text}"}}'.encode())
 
 
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,80})(\.[0-9]{1,80})?([eE][+-]?[0-9]{1,4})?", fullmatch=True))
 def test_a_literal_of_absurd_size_is_always_looked_at(text: str) -> None:
     value = Decimal(text)
     if abs(value.adjusted()) > 64:
-        assert formats.is_odd(f'{{"a":{text}}}'.encode()) or not value
+        assert numbers.is_odd(f'{{"a":{text}}}'.encode()) or not value
 
 
 def test_usual_frames_need_no_second_look() -> None:
     frames = [frame.replace("9.372e-05", "7.9276E-4") for frame in FRAMES]
     frames += map(simple, FRAMES[1:])
     frames.append(ticker(trade_date="20230616", trade_time="000728"))
-    assert [frame for frame in frames if formats.is_odd(frame.encode())] == []
+    assert [frame for frame in frames if numbers.is_odd(frame.encode())] == []
 
 
 @pytest.mark.parametrize("kind", [*formats._KINDS.values()], ids=lambda kind: kind.__name__)

@@ -13,8 +13,8 @@ from trioquotes._protocol.codec import BadFrame, Counter
 from trioquotes._protocol.effects import Audit, HttpRequest, Receipt
 from trioquotes.events import BookSnapshot
 from trioquotes.venues.upbit.books import fault_of, sides
-from trioquotes.venues.upbit.formats import ExactReader
 from trioquotes.venues.upbit.messages import OrderbookUnit, stamp_ns
+from trioquotes.venues.upbit.numbers import ExactReader
 
 __all__ = ["FetchedOrderbook", "audit_of"]
 

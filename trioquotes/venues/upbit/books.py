@@ -12,8 +12,10 @@ from itertools import pairwise
 from operator import gt, lt
 from typing import Final, Literal, TypeAlias
 
+from trioquotes.books.ladder import SortedAsks, SortedBids
 from trioquotes.events import Level
 from trioquotes.venues.upbit.messages import OrderbookUnit
+from trioquotes.venues.upbit.units import SortedUnits
 
 __all__ = ["OLDER", "PATIENCE_S", "Age", "Clock", "fault_of", "sides"]
 
@@ -29,6 +31,10 @@ Age: TypeAlias = Literal["newer", "older", "back", "restarted"]
 
 def sides(units: Iterable[OrderbookUnit], depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
     """Bids and asks, best first and cut; a side that is shorter than the other is filled up with zeros."""
+    if type(units) is SortedUnits:
+        if len(units) <= depth:
+            return units.bids, units.asks
+        return SortedBids(units.bids[:depth]), SortedAsks(units.asks[:depth])
     bids = [(unit.bid_price, unit.bid_size) for unit in units if unit.bid_price and unit.bid_size]
     asks = [(unit.ask_price, unit.ask_size) for unit in units if unit.ask_price and unit.ask_size]
     return tuple(bids[:depth]), tuple(asks[:depth])
@@ -41,7 +47,7 @@ def fault_of(units: Sequence[OrderbookUnit]) -> str | None:
 
     *Source:* WebSocket reference, "Orderbook": the n-th best ask beside the n-th best bid.
     """
-    if not units:
+    if not units or type(units) is SortedUnits:
         return None
     bids = [unit.bid_price for unit in units]
     sizes = [unit.bid_size for unit in units]
@@ -122,6 +128,19 @@ class Clock:
             return "older"
         self._told = True
         return "back"
+
+    def follows(self, time_ns: int | None) -> bool:
+        """Take a message that is plainly not older than the newest; otherwise nothing changes.
+
+        Args:
+            time_ns: the venue's time of it.
+        """
+        newest_ns = self._newest_ns
+        if time_ns is None or newest_ns is None or time_ns < newest_ns:
+            return False
+        self._newest_ns = time_ns
+        self._accept("newer")
+        return True
 
     def _accept(self, age: Age) -> Age:
         self._since_s = None

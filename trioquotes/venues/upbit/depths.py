@@ -77,6 +77,14 @@ class Depths:
             book.asked.append((depth, now_s))
             book.owed.append(now_s)
 
+    def settled(self, code: str) -> int | None:
+        """The depth of all that may come of a book; ``None`` where it is more than one, or an answer is outstanding."""
+        book = self._books.get(code)
+        if book is None or book.left_s is not None or book.owed or book.resuming:
+            return None
+        depths = {depth for depth, _ in book.asked}
+        return depths.pop() if len(depths) == 1 else None
+
     def seen(self, code: str, levels: int, now_s: float, *, snapshot: bool) -> Seen | None:
         """A message came.
 

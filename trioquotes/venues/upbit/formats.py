@@ -1,31 +1,30 @@
 """The four formats of the wire, read to the same messages.
 
 DEFAULT and SIMPLE differ in the names of the fields, the list formats put such objects in an array. Which one
-a frame is in is seen from the frame. Prices are JSON numbers here, so that what the shared reader looks for,
-texts in the place of numbers, stands out in another way; see :func:`is_odd`.
+a frame is in is seen from the frame.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from functools import partial
 from types import GenericAlias
-from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
-from trioquotes._protocol.codec import BadFrame, check_numbers, exact, explain
-from trioquotes._protocol.codec import builtins as plain
+from trioquotes._protocol.codec import BadFrame, explain
 from trioquotes.venues.upbit import messages as wire
+from trioquotes.venues.upbit.numbers import ExactReader
+from trioquotes.venues.upbit.units import OrderbookReader
 
 __all__ = [
     "ABBREVIATIONS",
     "FORMATS",
     "INTERVALS",
-    "ExactReader",
     "control",
-    "is_odd",
     "markets",
+    "orderbook_reader",
     "reader_of",
     "reader_of_kind",
     "split",
@@ -81,87 +80,29 @@ ABBREVIATIONS: Final[Mapping[str, Mapping[str, str]]] = {
 *Source:* WebSocket reference, the tables of each type.
 """
 
-T = TypeVar("T")
 
-_NUMBER_IN_QUOTES: Final = re.compile(
-    rb':\s*"'  # first, because it is found fast
-    rb'(?<!_date":")(?<!_time":")(?<!"tdt":")(?<!"ttm":")'  # a ticker's dates are digits alone
-    rb"\s*[+-]*(?:[0-9._]+(?:[eE][+-]?[0-9_]+)?|[sS]?[nN][aA][nN][0-9]*|[iI][nN][fF][a-zA-Z]*)\s*\""
-)
-_CLASSES: Final = bytes(
-    ord("0") if char in b"0123456789" else ord("E") if char in b"eE" else char for char in range(256)
-)
-_TWO_DIGITS: Final = b"E00"
-_LONG: Final = b"0" * 40
-_BACKSLASH: Final = 92
-
-
-def is_odd(frame: bytes) -> bool:
-    """Whether a number of the frame may be no plain one: in quotes, or of an absurd size.
-
-    A yes costs a second look, a no is certain: without two digits in any exponent and with less than 40 in a
-    row, no number reaches the limit of the second look.
-    """
-    if not frame.isascii() or _BACKSLASH in frame:
-        return True
-    digits = frame.translate(_CLASSES, b"+-")
-    if digits.find(_TWO_DIGITS) >= 0 or digits.find(_LONG) >= 0:
-        return True
-    return _NUMBER_IN_QUOTES.search(frame) is not None
-
-
-class ExactReader(Generic[T]):
-    """Reads one JSON object to one class.
-
-    Args:
-        kind: what msgspec decodes to.
-        make: makes the message of that; left out where it is the message.
-        kind_name: what ``type`` must be; empty where the object has none.
-    """
-
-    __slots__ = ("_decode", "_make", "_name")
-
-    def __init__(self, kind: Any, make: Callable[[Any], T] | None = None, *, kind_name: str = "") -> None:
-        self._decode = msgspec.json.Decoder(kind, float_hook=exact).decode
-        self._make = make
-        self._name = kind_name
-
-    def read(self, text: bytes) -> T:
-        """The message.
-
-        Raises:
-            BadFrame: the text is not JSON, not of the type, or a number is none or of an absurd size.
-        """
-        try:
-            value = self._decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise BadFrame(explain(error, text)) from error
-        if is_odd(text):
-            check_numbers(value, plain(text))
-        try:
-            message: T = value if self._make is None else self._make(value)
-        except msgspec.ValidationError as error:
-            raise BadFrame(explain(error, text)) from error
-        if self._name and getattr(message, "type", "") != self._name:
-            raise BadFrame(f"two types at once: {self._name!r} and {getattr(message, 'type', '')!r}")
-        return message
-
-
-def _short(kind: type[Any]) -> type[msgspec.Struct]:
-    """A class with the same fields under their short names; those of our own are left out."""
-    names = {**ABBREVIATIONS["Message"], **ABBREVIATIONS[kind.__name__]}
+def _renamed(
+    kind: type[Any], names: Mapping[str, str], prefix: str, without: Container[str] = ()
+) -> type[msgspec.Struct]:
+    """A class with the same fields under other names on the wire; those of our own are left out."""
     fields: list[tuple[str, Any, Any]] = []
     for field in msgspec.structs.fields(kind):
-        if field.encode_name.startswith("~"):
+        if field.encode_name.startswith("~") or field.name in without:
             continue
-        short = names[field.name]
+        name = names.get(field.name, field.name)
         named = (
-            msgspec.field(name=short) if field.required else msgspec.field(name=short, default=field.default)
+            msgspec.field(name=name) if field.required else msgspec.field(name=name, default=field.default)
         )
         item = _item_of(field.type)
         hint: Any = field.type if item is None else GenericAlias(tuple, (_short(item), ...))
         fields.append((field.name, hint, named))
-    return msgspec.defstruct(f"Short{kind.__name__}", fields, kw_only=True, frozen=True)
+    return msgspec.defstruct(f"{prefix}{kind.__name__}", fields, kw_only=True, frozen=True)
+
+
+def _short(kind: type[Any], without: Container[str] = ()) -> type[msgspec.Struct]:
+    """The class with the names of the SIMPLE format."""
+    names = {**ABBREVIATIONS["Message"], **ABBREVIATIONS[kind.__name__]}
+    return _renamed(kind, names, "Short", without)
 
 
 def _item_of(hint: Any) -> type[msgspec.Struct] | None:
@@ -174,15 +115,11 @@ def _item_of(hint: Any) -> type[msgspec.Struct] | None:
 
 def _long(kind: type[Any]) -> Callable[[Any], Any]:
     """What makes a message of its short form."""
-    fields = [field for field in msgspec.structs.fields(kind) if not field.encode_name.startswith("~")]
-    names = tuple(field.name for field in fields)
-    inner = {field.name: _long(item) for field in fields if (item := _item_of(field.type)) is not None}
+    if any(_item_of(field.type) is not None for field in msgspec.structs.fields(kind)):
+        return partial(msgspec.convert, type=kind, from_attributes=True)
 
     def make(short: Any) -> Any:
-        values = {name: getattr(short, name) for name in names}
-        for name, made in inner.items():
-            values[name] = tuple([made(item) for item in values[name]])
-        return kind(**values)
+        return kind(**msgspec.structs.asdict(short))
 
     return make
 
@@ -218,9 +155,19 @@ _KINDS: Final[Mapping[str, type[wire.Message]]] = {
 }
 
 
+def orderbook_reader(*, simple: bool) -> OrderbookReader:
+    """A reader of order books that has not seen any."""
+    kind, without = wire.Orderbook, {"orderbook_units"}
+    if simple:
+        return OrderbookReader(_short(kind), _short(kind, without), _long(kind))
+    return OrderbookReader(kind, _renamed(kind, {}, "Long", without))
+
+
 def _reader(kind: type[wire.Message], name: str, *, simple: bool) -> ExactReader[wire.Message]:
     if issubclass(kind, wire.OpenMessage):
         return ExactReader(dict[str, Any], _open(kind, simple=simple), kind_name=name)
+    if kind is wire.Orderbook:
+        return orderbook_reader(simple=simple)
     if simple:
         return ExactReader(_short(kind), _long(kind), kind_name=name)
     return ExactReader(kind, kind_name=name)
@@ -236,8 +183,7 @@ _BY_START: Final = {
 
 def reader_of(text: bytes) -> ExactReader[wire.Message] | None:
     """The reader of an object that begins with its type, as the venue writes them; ``None`` for others."""
-    end = text.find(b'"', 9 if text.startswith(b'{"type"') else 7)
-    return _BY_START.get(text[: end + 1])
+    return _BY_START.get(text[: text.find(b",")])
 
 
 def reader_of_kind(fields: Mapping[str, Any]) -> ExactReader[wire.Message] | None:

@@ -12,6 +12,7 @@ from trioquotes.venues.upbit.books import OLDER, Clock, fault_of
 from trioquotes.venues.upbit.channels import book_of, depth_of
 from trioquotes.venues.upbit.conversation import Conversation
 from trioquotes.venues.upbit.depths import Depths
+from trioquotes.venues.upbit.doors import BookDoor, Doors
 from trioquotes.venues.upbit.messages import Orderbook, stamp_ns
 from trioquotes.venues.upbit.requests import depths_said
 
@@ -26,11 +27,13 @@ class Judge:
     Args:
         talk: what is asked for.
         memory: keeps the times of books, over connections.
+        doors: the short ways of this connection.
     """
 
-    def __init__(self, talk: Conversation, memory: Memory) -> None:
+    def __init__(self, talk: Conversation, memory: Memory, doors: Doors) -> None:
         self._talk = talk
         self._memory = memory
+        self._doors = doors
         self._depths = Depths()
         self._needed: set[WireChannel] = set()  # books that somebody waits for, and that were asked for
         self._broken: set[WireChannel] = set()  # books of which that was said, and of which none came since
@@ -73,10 +76,12 @@ class Judge:
         else:
             # Before it is delivered: a book that finds itself crossed asks for the next one.
             self._fresh(channel, depth, out)
+            self._open(channel, out)
         force_setattr(message, "refused", fault)
 
     def broken(self, book: WireChannel, reason: str, out: Sink) -> None:
         """Say once that a book is wrong, until one comes that is not, and ask for it."""
+        self._doors.books.pop(book.instrument, None)
         if book not in self._broken:
             self._broken.add(book)
             out.gap(book, reason)
@@ -84,8 +89,7 @@ class Judge:
 
     def _is_late(self, message: Orderbook, channel: WireChannel, now_s: float, out: Sink) -> bool:
         """Whether the message is older than the book; says what follows from that."""
-        clocks: dict[WireChannel, Clock] = self._memory.setdefault(_CLOCKS, {})
-        clock = clocks.setdefault(channel, Clock())
+        clock = self._clock(channel)
         snapshot, needed = message.stream_type == "SNAPSHOT", channel in self._needed
         match clock.take(stamp_ns(message.timestamp), now_s, snapshot=snapshot, needed=needed):
             case "newer":
@@ -101,6 +105,21 @@ class Judge:
                     self._needed.discard(channel)
                     out.resync(channel)
         return True
+
+    def _clock(self, channel: WireChannel) -> Clock:
+        clocks: dict[WireChannel, Clock] = self._memory.setdefault(_CLOCKS, {})
+        return clocks.setdefault(channel, Clock())
+
+    def _open(self, channel: WireChannel, out: Sink) -> None:
+        """A message was the book: the next one goes the short way, where no request leaves a doubt about its depth."""
+        depth = self._depths.settled(channel.instrument)
+        wishes = self._talk.depths.get(channel, ())
+        if depth is None or any((depth_of(wish) or 0) > depth for wish in wishes):
+            return
+        door = out.door(channel)
+        if door is not None:
+            shown = (*wishes, channel)
+            self._doors.books[channel.instrument] = BookDoor(door, self._clock(channel), depth, shown)
 
     def _fresh(self, channel: WireChannel, depth: int, out: Sink) -> None:
         """The book is there again, for those who want no more of it than the message shows."""

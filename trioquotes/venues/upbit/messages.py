@@ -172,7 +172,7 @@ class LastTrade(Trade, frozen=True, kw_only=True):
     """
 
 
-class OrderbookUnit(msgspec.Struct, frozen=True, kw_only=True):
+class OrderbookUnit(msgspec.Struct, frozen=True, gc=False):
     """The n-th best ask beside the n-th best bid; where a side is shorter its price is 0.
 
     Attributes:

@@ -44,6 +44,7 @@ from trioquotes.venues.upbit.channels import (
 )
 from trioquotes.venues.upbit.complaints import GIVEN_UP_AFTER, Complaints
 from trioquotes.venues.upbit.conversation import INVALID_AUTH, Conversation
+from trioquotes.venues.upbit.doors import Doors
 from trioquotes.venues.upbit.judge import Judge
 from trioquotes.venues.upbit.trades import SeenTrades
 from trioquotes.venues.upbit.vitals import Vitals
@@ -85,8 +86,10 @@ class UpbitProtocol:
         self._endpoint = options.endpoint
         self._talk = Conversation(memory, options.endpoint, form)
         self._routes = self._talk.routes
-        self._books = Judge(self._talk, memory)
+        self._doors = Doors()
+        self._books = Judge(self._talk, memory, self._doors)
         self._vitals = Vitals()
+        self._read_at: Stamp | None = None
         self._markets_at_s = math.inf
         self._complaints: Complaints | None = None  # of the list that is being read
         self._resumed: set[WireChannel] = set()  # trades of which a snapshot came on this connection
@@ -121,6 +124,7 @@ class UpbitProtocol:
     def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
         """A request went out."""
         self._talk.sent(effect, stamp)
+        self._doors.close()
         if isinstance(effect, Fetch):
             return
         self._books.sent(effect, stamp.monotonic_s)
@@ -132,7 +136,9 @@ class UpbitProtocol:
 
     def receive(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
         """One frame: an object, or an array of them in the list formats."""
-        self._vitals.heard(stamp.monotonic_s)
+        if stamp is not self._read_at:  # all frames of a socket read have the same
+            self._read_at = stamp
+            self._vitals.heard(stamp.monotonic_s)
         if frame[:1] == b"[":
             self._list(frame, stamp, out)
         else:
@@ -198,6 +204,9 @@ class UpbitProtocol:
         out.deliver(channel, message, instrument=message.code)
 
     def _orderbook(self, message: wire.Orderbook, stamp: Stamp, out: Sink) -> None:
+        way = self._doors.books.get(message.code)
+        if way is not None and way.take(message, out):
+            return
         channel = self._channel("orderbook", message.code)
         if self._captured is not None:
             self._books.look(message, channel, out)
@@ -209,6 +218,11 @@ class UpbitProtocol:
 
     def _trade(self, message: wire.Trade, stamp: Stamp, out: Sink) -> None:
         del stamp
+        if not self._doors.take_trade(message):
+            self._judge_trade(message, out)
+
+    def _judge_trade(self, message: wire.Trade, out: Sink) -> None:
+        """A trade that may be something else than the next one."""
         channel = self._channel("trade", message.code)
         self._talk.served(channel, None, out)
         if not self._is_asked(channel):
@@ -232,6 +246,8 @@ class UpbitProtocol:
                 out.deliver(channel, message)
         if snapshot:
             self._resumed.add(channel)
+        if self._captured is None:
+            self._doors.open_trades(channel, seen, out)
 
     # Whatever is no message of a channel, or does not begin with its type.
 

@@ -46,6 +46,20 @@ class SeenTrades:
             del ids[next(iter(ids))]
         return "missed" if snapshot else "new"
 
+    def follows(self, number: int) -> bool:
+        """Take a trade that is plainly new and no answer; otherwise nothing changes.
+
+        Args:
+            number: its id.
+        """
+        ids = self._ids
+        if number in ids:
+            return False
+        ids[number] = True
+        if len(ids) > KEPT:
+            del ids[next(iter(ids))]
+        return True
+
     @staticmethod
     def last(message: Trade) -> LastTrade:
         """The same trade as history."""

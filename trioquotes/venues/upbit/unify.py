@@ -71,10 +71,13 @@ class NewTrades:
 
     def __call__(self, message: WireMessage, receipt: Receipt) -> Event | Skip:
         """A trade, unless it is history."""
-        if not isinstance(message, Trade):
-            return OTHER
+        if type(message) is not Trade:
+            if not isinstance(message, LastTrade):
+                return OTHER
+            self._begun = True
+            return HISTORY
         begun, self._begun = self._begun, True
-        if isinstance(message, LastTrade) or (message.stream_type == "SNAPSHOT" and not begun):
+        if not begun and message.stream_type == "SNAPSHOT":
             return HISTORY
         return events.Trade(
             venue=VENUE_NAME,
@@ -115,7 +118,7 @@ def books(depth: int) -> Unify:
     """
 
     def unify(message: WireMessage, receipt: Receipt) -> Event | Skip:
-        if not isinstance(message, Orderbook):
+        if type(message) is not Orderbook:
             return OTHER
         if message.refused is not None:
             # Its gap says why: the count has no room for numbers of the wire.
