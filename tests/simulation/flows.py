@@ -72,15 +72,15 @@ class Flow:
     asked: str = ""
 
 
-def items_of(flow: Flow, records: Records) -> list[Item]:
-    """Everything of the flow, in the order in which it was sent or was to be sent.
+def items_of(flow: Flow, records: Records, since_s: float = -inf) -> list[Item]:
+    """Everything of the flow over connections since then, in the order in which it was sent or was to be sent.
 
     What was left out or held back is there only where its loss shows: in a counted flow.
     """
     meant: defaultdict[tuple[int, str, str], deque[str]] = defaultdict(deque)
     held: set[tuple[int, str]] = set()
     found: list[tuple[float, int, Item]] = []
-    other = _other_lines(flow, records)
+    other = _other_lines(flow, records, since_s)
     for lost in records.lost:
         if lost.kind not in flow.kinds or lost.connection in other:
             continue
@@ -111,13 +111,14 @@ def items_of(flow: Flow, records: Records) -> list[Item]:
     return items if flow.numbered else _between(items)
 
 
-def _other_lines(flow: Flow, records: Records) -> set[int]:
-    """The connections that were never asked for the flow's channel."""
+def _other_lines(flow: Flow, records: Records, since_s: float) -> set[int]:
+    """The connections that are older, or were never asked for the flow's channel."""
+    older = {seen.connection for seen in records.connects if seen.time_s < since_s}
     if not flow.asked:
-        return set()
+        return older
     named = f'"{flow.asked}"'
     asked = {seen.connection for seen in records.requests if named in str(seen.frame)}
-    return {seen.connection for seen in records.connects} - asked
+    return older | {seen.connection for seen in records.connects} - asked
 
 
 def _abandoned(items: list[Item], records: Records) -> list[Item]:

@@ -23,17 +23,15 @@ def judge_deliveries(everything: Iterable[Watched], records: Records, tally: Tal
     Raises:
         Broken: a promise was.
     """
-    found: dict[int, list[Item]] = {}
-    opened_s = {seen.connection: seen.time_s for seen in records.connects}
+    found: dict[tuple[int, float], list[Item]] = {}
     for watched in everything:
         flow = watched.choice.flow
         if flow is None or watched.delivery is None:
             continue
-        if id(flow) not in found:
-            found[id(flow)] = items_of(flow, records)
-        since_s = watched.delivery.since_s
-        items = [item for item in found[id(flow)] if opened_s[item.connection] >= since_s]
-        judge_delivery(watched.delivery, items, tally, drained=watched.drained)
+        key = id(flow), watched.delivery.since_s
+        if key not in found:
+            found[key] = items_of(flow, records, watched.delivery.since_s)
+        judge_delivery(watched.delivery, found[key], tally, drained=watched.drained)
 
 
 def judge_limits(place: Place, records: Records, script: Sequence[object], tally: Tally) -> None:
