@@ -8,7 +8,8 @@ from types import UnionType
 from typing import Any, get_args
 
 from trioquotes import MissingCredentials, Topic, UsageError
-from trioquotes.cli.venues import PROBES, about
+from trioquotes.cli.numbers import listed, memory
+from trioquotes.cli.venues import COUNTED, PROBES, about
 from trioquotes.lowlevel import Options, Venue
 from trioquotes.topics import UNIFIED_TOPICS
 from trioquotes.venues import VENUES
@@ -17,7 +18,6 @@ __all__ = ["channels_of", "coverage", "limits", "matrix", "messages_of"]
 
 NOTHING = "-"
 SCOPES = {"ip": "address", "account": "account", "connection": "connection"}
-COUNTED = {"connect": "connects", "ping": "pings", "rest": "REST requests", "send": "messages"}
 
 
 def messages_of(kind: type[Topic[Any]]) -> list[type]:
@@ -109,15 +109,13 @@ def limits(venue: Venue) -> Iterator[str]:
     yield "| limit | at most | for each |"
     yield "|---|---|---|"
     for budget in facts["budgets"]:
-        *first, last = (COUNTED[kind] for kind in budget["counts"])
-        counted = f"{', '.join(first)} and {last}" if first else last
+        counted = listed([COUNTED[kind] for kind in budget["counts"]])
         yield _row(
             budget["name"],
             f"{budget['count']:,} {counted} in any {budget['window_s']:g} s",
             SCOPES[budget["scope"]],
         )
-    size_kib = facts["limits"]["max_message_bytes"] / 2**10
-    yield _row("size", f"{size_kib:g} KiB" if size_kib < 2**10 else f"{size_kib / 2**10:g} MiB", "message")
+    yield _row("size", memory(facts["limits"]["max_message_bytes"]), "message")
     if facts["limits"]["channels_per_line"] is not None:
         yield _row(
             "channels", f"{facts['limits']['channels_per_line']:,}; more go to further ones", "connection"

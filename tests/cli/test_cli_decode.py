@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,11 @@ def test_a_long_file_shows_a_bar_on_a_terminal(tmp_path: Path, monkeypatch: pyte
             break
     os.close(ours)
     assert ended(process).code == 0
-    assert "━".encode() in shown
+    text = shown.decode()
+    assert re.search(r"\r\x1b\[K\S+ \| \[#*-*\] +[0-9]+% \| checking", text)
+    assert re.search(r"\| \[#*-*\] +[0-9]+% \| decoding", text)
+    assert text.rpartition("\x1b[K")[2].startswith("{"), "nothing of it stays"
+    assert "\x1b[?25l" not in text, "a kill leaves the cursor alone"
     assert b'"frames": 20000' in shown
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trioquotes.cli.exits import ClosedOutput, judge, one_line, say
+from trioquotes.cli.exits import DOCTOR, ClosedOutput, judge, one_line, say
 from trioquotes.errors import ConnectFailed, InternalError, SubscriptionRejected, UnknownVenue
 
 
@@ -12,13 +12,13 @@ from trioquotes.errors import ConnectFailed, InternalError, SubscriptionRejected
     ("error", "code", "said"),
     [
         (UnknownVenue("no such venue"), 2, "trioquotes: no such venue\n"),
-        (ConnectFailed("nobody\nis there"), 1, "trioquotes: nobody is there\n"),
+        (ConnectFailed("nobody\nis there"), 1, f"trioquotes: nobody is there ({DOCTOR})\n"),
         (SubscriptionRejected("trades", "no"), 1, "trioquotes: trades: no\n"),
         (OSError(28, "No space left on device", "out.jsonl"), 1, "trioquotes: out.jsonl: No space left on device\n"),
         (OSError("odd"), 1, "trioquotes: odd\n"),
         (KeyboardInterrupt(), 130, ""),
         (ClosedOutput(), 0, ""),
-        (ExceptionGroup("g", [ConnectFailed("gone")]), 1, "trioquotes: gone\n"),
+        (ExceptionGroup("g", [ConnectFailed("gone")]), 1, f"trioquotes: gone ({DOCTOR})\n"),
         (ExceptionGroup("g", [ExceptionGroup("g", [ClosedOutput()]), ValueError()]), 0, ""),
         (BaseExceptionGroup("g", [ValueError(), KeyboardInterrupt()]), 130, ""),
     ],

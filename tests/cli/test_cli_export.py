@@ -171,7 +171,7 @@ def test_a_torn_end_is_said_in_one_line(
     [
         (["export"], (2, "DIR")),
         (["export", "nothing"], (2, "--output")),
-        (["export", "nothing", "-o", "out"], (1, "nothing: there is no recording")),
+        (["export", "nothing", "-o", "out"], (1, "nothing: there is no recording: there is no such folder")),
         (["export", "nothing", "-o", "out", "--format", "xlsx"], (2, "xlsx")),
     ],
 )
@@ -234,7 +234,7 @@ def test_a_terminal_shows_a_bar_that_leaves_nothing_but_the_last_line(kept: Kept
         assert process.wait(30) == 0
     assert process.stdout is not None
     assert b"exporting" in shown
-    *_, last = shown.decode().rpartition("\x1b[2K")
+    *_, last = shown.decode().rpartition("\x1b[K")
     assert last.startswith("out: notice ")
     assert last.count("\n") == 1
 

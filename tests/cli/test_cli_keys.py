@@ -37,12 +37,12 @@ def test_a_part_alone_is_refused() -> None:
 def test_what_is_missing_is_named() -> None:
     text = str(explained(MissingCredentials("orders: private"), "upbit"))
     assert text.startswith("orders: private; ")
-    assert "UPBIT_API_KEY, UPBIT_API_SECRET" in text
+    assert text.endswith(": set UPBIT_API_KEY and UPBIT_API_SECRET")
 
 
 def test_a_venue_with_other_credentials_names_theirs() -> None:
     missing = MissingCredentials("private")
-    assert str(explained(missing, "darwinex")).endswith(" are DARWINEX_ACCESS_TOKEN")
+    assert str(explained(missing, "darwinex")).endswith(" set DARWINEX_ACCESS_TOKEN")
     assert str(explained(missing, "edgex")).endswith(
-        "_API_PASSPHRASE, or EDGEX_ACCOUNT_ID and EDGEX_STARK_KEY"
+        ", EDGEX_API_PASSPHRASE and EDGEX_ACCOUNT_ID, or EDGEX_ACCOUNT_ID and EDGEX_STARK_KEY"
     )

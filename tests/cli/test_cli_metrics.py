@@ -93,8 +93,9 @@ def test_an_address_that_cannot_be_had_is_one_line(capfd: pytest.CaptureFixture[
         port = taken.getsockname()[1]
         result = run_here(capfd, *words, str(port))
     assert (result.code, result.out) == (1, "")
-    assert (
-        result.err == f"trioquotes: cannot serve metrics on 127.0.0.1 port {port}: Address already in use\n"
+    where = f"127.0.0.1 port {port}"
+    assert result.err == (
+        f"trioquotes: cannot serve metrics on {where}: Address already in use; port 0 takes a free one\n"
     )
     result = run_here(capfd, *words, "no-such-host.invalid:0")
     assert (result.code, result.out) == (2, "")

@@ -46,13 +46,16 @@ def test_it_ends_after_so_many_events_with_a_summary(
     assert f"{summary.frames:,} frame" in result.err
 
 
-def test_a_line_says_now_and_then_how_it_goes(
+def test_a_terminal_that_redraws_nothing_gets_a_line_now_and_then(
     capfd: pytest.CaptureFixture[str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "SAID_EVERY_S", 0.3)
-    result = run_here(
-        capfd, "record", "coinbase", "books", "BTC-USD", "-o", tmp_path / "r", "--endpoint", url, "--seconds", "1.5"
-    )  # fmt: skip
+    words = "record", "coinbase", "books", "BTC-USD", "--endpoint", url, "--seconds", "1.5"
+    result = run_here(capfd, *words, "-o", tmp_path / "q")
+    assert (result.code, result.err.count("\n")) == (0, 1), "a log gets the summary only"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    result = run_here(capfd, *words, "-o", tmp_path / "r")
     assert result.code == 0
     *lines, last = result.err.splitlines()
     assert lines
@@ -63,7 +66,9 @@ def test_a_line_says_now_and_then_how_it_goes(
 
 
 @posix
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_it_cleanly(url: str, tmp_path: Path, number: int, code: int) -> None:
     folder = tmp_path / "r"
     with running(
@@ -81,6 +86,22 @@ def test_a_signal_ends_it_cleanly(url: str, tmp_path: Path, number: int, code: i
 
 def _frames(folder: Path) -> int:
     return Recording(folder).summary().frames
+
+
+@posix
+def test_it_records_where_nobody_reads_anything(url: str, tmp_path: Path) -> None:
+    words = "record", "coinbase", "trades", "BTC-USD", "-o", "r", "--endpoint", url, "--count", "3"
+
+    def close_all() -> None:
+        for fd in range(3):
+            os.close(fd)
+
+    streams = {"stdin": None, "stdout": None, "stderr": None}
+    with running(*words, cwd=tmp_path, preexec_fn=close_all, **streams) as process:
+        assert process.wait(PATIENCE_S) == 0
+    summary = Recording(tmp_path / "r").summary()
+    assert (summary.venue, summary.unfinished) == ("coinbase", 0)
+    assert summary.frames > 3
 
 
 @posix
@@ -106,7 +127,7 @@ def test_a_folder_that_cannot_be_is_one_line_and_code_1(
     folder = tmp_path / "file"
     result = run_here(capfd, "record", "coinbase", "trades", "BTC-USD", "-o", folder, "--endpoint", url)
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith(f"trioquotes: {folder}: cannot record there: ")
+    assert result.err.startswith(f"trioquotes: {folder}: cannot record there: it is a file, not a folder")
     assert result.err.count("\n") == 1
 
 

@@ -103,7 +103,7 @@ def test_a_torn_end_is_said_in_one_line(
     ("words", "expected"),
     [
         (["replay"], (2, "DIR")),
-        (["replay", "nothing"], (1, "nothing: there is no recording")),
+        (["replay", "nothing"], (1, "nothing: there is no recording: there is no such folder")),
         (["replay", "nothing", "--speed", "fast"], (2, "--speed is a number or max, not 'fast'")),
         (["replay", "nothing", "--native"], (2, "--native needs a channel")),
     ],

@@ -10,8 +10,12 @@ from trio.testing import MockClock
 
 from trioquotes.cli.stopping import GRACE_S, Stop, run, stoppable
 
+ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+if hasattr(signal, "SIGHUP"):
+    ENDS.append((signal.SIGHUP, 129))
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+@pytest.mark.parametrize(("number", "code"), ENDS)
 async def test_a_signal_ends_the_waiting_and_says_why(
     autojump_clock: MockClock, number: int, code: int
 ) -> None:
@@ -60,6 +64,45 @@ async def test_the_default_handler_is_back_after_the_block() -> None:
     async with stoppable():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal")
+async def test_a_hangup_that_nohup_made_mean_nothing_means_nothing(autojump_clock: MockClock) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        async with stoppable() as stop:
+            with trio.move_on_after(5), stop.ending():
+                signal.raise_signal(signal.SIGHUP)
+                await trio.sleep_forever()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert not stop.requested
+
+
+@pytest.mark.parametrize(("number", "code"), ENDS[1:])
+def test_before_the_block_other_signals_cancel_the_work(number: int, code: int) -> None:
+    cleaned = []
+
+    async def work() -> int:
+        with trio.fail_after(30):
+            try:
+                signal.raise_signal(number)
+                await trio.sleep_forever()
+            finally:
+                cleaned.append(True)
+        return 0
+
+    assert run(work) == code
+    assert cleaned == [True]
+
+
+def test_what_the_work_raises_comes_as_it_is() -> None:
+    async def work() -> int:
+        await trio.lowlevel.checkpoint()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(work)
 
 
 def test_before_the_block_ctrl_c_is_an_exception_of_the_main_task() -> None:

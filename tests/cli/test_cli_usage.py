@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.cli.harness import Ended, ended, run_here, started
-from trioquotes.cli import COMMANDS
+from trioquotes.cli import COMMANDS, main
 
 
 @pytest.fixture(autouse=True)
@@ -40,11 +42,30 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 WRONG = {
-    "an unknown command": (["nope"], 'Unknown command "nope"'),
+    "an unknown command": (["nope"], 'Unknown command "nope": there are demo, stream, record, replay, export, '),
+    "a mistyped command": (["strem"], " doctor and venues; did you mean 'stream'?"),
+    "a mistyped option": (["--verison"], "Unknown option: --verison; did you mean '--version'?"),
+    "a mistyped venue": (["doctor", "coinbsae"], "; did you mean 'coinbase'?"),
+    "a venue in capitals": (["venues", "Upbit"], "; did you mean 'upbit'?"),
+    "a mistyped simulator": (["simulate", "zond"], "; did you mean 'zonda'?"),
+    "a mistyped topic": (["stream", "coinbase", "trade", "BTC-USD"], "; did you mean 'trades'?"),
+    "a mistyped channel": (["stream", "coinbase", "matchs", "BTC-USD", "--native"], "; did you mean 'matches'?"),
+    "a channel for a topic": (["stream", "coinbase", "matches", "BTC-USD"], "own: add --native"),
+    "a topic for a channel": (["stream", "coinbase", "quotes", "BTC-USD", "--native"], "topic: leave out --native"),
+    "a mistyped endpoint": (["doctor", "coinbase", "--endpoint", "sandbx"], "; did you mean 'sandbox'?"),
+    "words too many": (["venues", "coinbase", "upbit"], "venues has no use for 'upbit': trioquotes venues [VENUE]"),
+    "an option without its value": (["record", "coinbase", "trades", "BTC-USD", "-o"], "-o needs a value: trioquotes record"),
+    "an option that is missing": (["export", "r"], "export needs --output: trioquotes export DIR -o OUT"),
+    "a fraction of an event": (["stream", "coinbase", "trades", "BTC-USD", "--count", "1.5"], "--count must be a whole number, not '1.5'"),
+    "a fraction of a port": (["simulate", "coinbase", "--port", "80.5"], "trioquotes: --port must be a whole number"),
+    "a fraction of a seed": (["simulate", "coinbase", "--seed", "1.5"], "--seed must be a whole number"),
+    "no speed": (["replay", ".", "--speed", "0"], "--speed must be a number above 0, not 0"),
+    "no folder for a recording": (["record", "coinbase", "trades", "BTC-USD", "-o", ""], "trioquotes: -o must not be empty"),
+    "no folder of a recording": (["replay", ""], "DIR must not be empty"),
     "an unknown option": (["venues", "--nope"], "--nope"),
-    "a missing venue": (["stream"], "VENUE"),
+    "a missing venue": (["stream"], "stream needs VENUE: trioquotes stream VENUE TOPIC INSTRUMENT..."),
     "a missing file": (["decode", "coinbase"], "FILE"),
-    "no number": (["demo", "--seconds", "soon"], '"soon"'),
+    "no number": (["demo", "--seconds", "soon"], "trioquotes: --seconds must be a number, not 'soon'"),
     "no time": (["demo", "--seconds", "0"], "--seconds must be a number above 0, not 0"),
     "an endless time": (["demo", "--seconds", "inf"], "not inf"),
     "no real time": (["stream", "coinbase", "trades", "BTC-USD", "--seconds", "nan"], "not nan"),
@@ -62,9 +83,9 @@ WRONG = {
     "an instrument too many": (["stream", "coinbase", "instruments", "BTC-USD"], "takes no instrument"),
     "an endpoint's name": (["stream", "coinbase", "trades", "BTC-USD", "--endpoint", "moon"], "'moon'"),
     "an endpoint's URL": (["stream", "coinbase", "trades", "BTC-USD", "--endpoint", "http://x"], "'http://x'"),
-    "a key": (["stream", "coinbase", "orders", "BTC-USD"], "COINBASE_API_KEY, COINBASE_API_SECRET"),
+    "a key": (["stream", "coinbase", "orders", "BTC-USD"], "set COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE"),
     "a key for an endpoint": (["stream", "coinbase", "trades", "BTC-USD", "--endpoint", "direct"], "COINBASE_API_KEY"),
-    "an authority": (["stream", "coinbase", "trades", "BTC-USD", "--ca", "/nowhere.pem"], "/nowhere.pem"),
+    "an authority": (["stream", "coinbase", "trades", "BTC-USD", "--ca", "/nowhere.pem"], "trioquotes: --ca /nowhere.pem: "),
     "a port": (["simulate", "coinbase", "--port", "65536"], "--port must be from 0 to 65535, not 65536"),
     "a host": (["simulate", "coinbase", "--host", ""], "--host must not be empty"),
     "a rate": (["simulate", "coinbase", "--rate", "-1"], "--rate must be a number above 0, not -1"),
@@ -123,7 +144,7 @@ def test_a_file_without_a_certificate_is_no_authority(
     path.write_text("no certificate")
     result = run_here(capfd, "stream", "coinbase", "trades", "BTC-USD", "--ca", path)
     assert (result.code, result.out) == (2, "")
-    assert result.err == f"trioquotes: {path} holds no certificate in PEM form\n"
+    assert result.err == f"trioquotes: --ca {path} holds no certificate in PEM form\n"
 
 
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
@@ -139,6 +160,36 @@ def test_a_closed_standard_output_ends_quietly(tmp_path: Path, words: list[str])
     process = started(*words, cwd=tmp_path, stdout=write)
     os.close(write)
     assert ended(process) == Ended(0, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such way to start a process")
+def test_nothing_to_read_from_and_nobody_to_tell_are_no_bugs(tmp_path: Path) -> None:
+    result = ended(
+        started("decode", "coinbase", "-", cwd=tmp_path, stdin=None, preexec_fn=lambda: os.close(0))
+    )
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("trioquotes: standard input, line 1: the file is empty")
+    process = started("venues", "zonda", "--json", cwd=tmp_path, stderr=None, preexec_fn=lambda: os.close(2))
+    result = ended(process)
+    assert (result.code, json.loads(result.out)["name"]) == (0, "zonda")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is full on demand")
+def test_what_is_full_is_named(tmp_path: Path) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        result = ended(started("venues", "zonda", "--json", cwd=tmp_path, stdout=full))
+    assert (result.code, result.err) == (1, "trioquotes: standard output: No space left on device\n")
+
+
+def test_after_the_work_one_more_ctrl_c_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("sys.argv", ["trioquotes", "venues", "nope"])
+    try:
+        with pytest.raises(SystemExit):
+            main()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such way to start a process")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.harness import ended, run_here, running
+from trioquotes.cli.numbers import listed, memory
 from trioquotes.topics import UNIFIED_TOPICS
 from trioquotes.venues import VENUES
 
@@ -30,6 +31,31 @@ def test_one_venue_shows_everything_it_has(capfd: pytest.CaptureFixture[str], na
     for word in (*venue.endpoints, *venue.topics, *(budget.name for budget in venue.budgets)):
         assert f"\n{word} " in result.out, word
     assert "``" not in result.out
+
+
+def test_limits_are_said_as_people_say_them(capfd: pytest.CaptureFixture[str]) -> None:
+    edgex, coinbase, upbit = (run_here(capfd, "venues", name).out for name in ("edgex", "coinbase", "upbit"))
+    sizes = [re.search(r"\nmessage size +(\S+ \S+) ", text) for text in (edgex, coinbase, upbit)]
+    assert [size and size[1] for size in sizes] == [
+        memory(VENUES[name].limits.max_message_bytes) for name in ("edgex", "coinbase", "upbit")
+    ]
+    assert "5 pings and messages in any 1 s" in upbit
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1, "1 byte"), (1023, "1,023 bytes"), (65536, "64 KiB"), (5 * 2**19, "2.5 MiB"), (2**33, "8,192 MiB")],
+)
+def test_memory(count: int, said: str) -> None:
+    assert memory(count) == said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], "nothing"), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_a_list_reads_as_a_sentence(words: list[str], said: str) -> None:
+    assert listed(words) == said
 
 
 @pytest.mark.parametrize("name", sorted(VENUES))

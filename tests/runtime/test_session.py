@@ -754,6 +754,8 @@ def test_wrong_calls_are_refused_before_any_io() -> None:
         tq.Session("nowhere")
     with pytest.raises(tq.UnknownEndpoint, match="production"):
         tq.Session(venue, endpoint="moon")
+    with pytest.raises(tq.UnknownEndpoint, match="Port out of range"):
+        tq.Session(venue, endpoint="ws://127.0.0.1:99999")
     with pytest.raises(tq.InvalidInstrument):
         tq.Session(venue, tq.Trades("lower"))
     with pytest.raises(tq.UnsupportedTopic):

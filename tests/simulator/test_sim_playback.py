@@ -50,7 +50,7 @@ def test_a_capture_is_read_with_exact_times_and_without_what_clients_sent(tmp_pa
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (["{"], "line 1: not JSON"),
+        (["{"], "line 1: not JSON (Expecting property name enclosed in double quotes at character 2)"),
         (['{"raw": "a"}', "[1]"], "line 2: not a JSON object"),
         (['{"frame": "a"}'], "line 1: no 'raw'"),
         (['{"raw": {"type": "match"}}'], "line 1: no text under 'raw'"),

@@ -36,10 +36,10 @@ def resolve_endpoint(venue: Venue, given: str | Endpoint | None) -> Endpoint:
         )
     parts = urlsplit(name)
     try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname or port == -1:
+        parts.port  # noqa: B018  # it says what is wrong with it
+    except ValueError as error:
+        raise UnknownEndpoint(f"endpoint {name!r}: {error}") from None
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
         raise UnknownEndpoint(f"endpoint {name!r} is not a ws:// or wss:// URL with a host")
     if parts.query or parts.fragment or parts.username or parts.path not in {"", "/"}:
         raise UnknownEndpoint(f"endpoint {name!r} may hold scheme, host and port only")

@@ -1,10 +1,12 @@
 """The command ``trioquotes``: one module per command, loaded when it is used.
 
-Exit codes: 0 done, 1 a session error said in one line, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.
+Exit codes: 0 done, 1 a session error said in one line, 2 wrong usage, 129 after SIGHUP, 130 after Ctrl-C, 143
+after SIGTERM.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,7 +16,8 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from trioquotes.cli.exits import DONE, USAGE, ClosedOutput, judge, say
-from trioquotes.cli.output import closed_output
+from trioquotes.cli.output import closed_output, open_missing
+from trioquotes.cli.words import misuse
 
 __all__ = ["main"]
 
@@ -147,6 +150,9 @@ COMMANDS = {
     ),
 }
 
+SILENT = frozenset({"export", "record", "simulate"})
+"""Commands that have work to do even where nobody reads what they print."""
+
 HELP = """Typed market data and private account events over WebSocket.
 
 `trioquotes COMMAND --help` says more. Every command takes --debug: a traceback where otherwise one line says what \
@@ -170,18 +176,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with the exit code, where that is not 0.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    is_program = argv is None
+    words = list(sys.argv[1:] if is_program else argv or ())
     words, debug = _without_debug(words)
     try:
         code = _run(words)
     except (KeyboardInterrupt, Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # said in one line, and in the exit code
         code = judge(error, debug=debug)
+    if is_program and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # one more Ctrl-C ends what is left to do, without a traceback
     if code:
         sys.exit(code)
 
 
 def _run(words: list[str]) -> int:
-    if sys.stdout is None:  # closed before the start: nobody reads
+    if open_missing() and not SILENT & set(words[:1]):  # nobody reads
         raise ClosedOutput
     app = _app()
     try:
@@ -189,7 +200,8 @@ def _run(words: list[str]) -> int:
             code = app(words, console=_Console(highlight=False))
             sys.stdout.flush()
     except CycloptsError as error:
-        say(f"trioquotes: {error} (--help shows what there is)")
+        usages = {name: command.usage for name, command in COMMANDS.items()}
+        say(f"trioquotes: {misuse(error, usages)} (--help shows what there is)")
         return USAGE
     return DONE if code is None else int(code)
 

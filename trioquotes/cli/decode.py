@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, Annotated
 
 import msgspec
@@ -16,11 +17,13 @@ from cyclopts import Parameter
 
 from trioquotes._protocol.codec import BadFrame, Reader, json_converter, seconds_ns
 from trioquotes._protocol.offline import Offline
-from trioquotes._runtime.session import find_venue
 from trioquotes.books import OrderBook
-from trioquotes.cli.exits import DONE
+from trioquotes.cli.exits import DONE, say
 from trioquotes.cli.lines import event_lines, ledger_line
 from trioquotes.cli.output import Output
+from trioquotes.cli.statusline import StatusLine, bar
+from trioquotes.cli.streaming import shortened
+from trioquotes.cli.words import venue_of
 from trioquotes.errors import CaptureError, UsageError
 
 __all__ = ["CapturedLine", "book_line", "decode", "read_lines"]
@@ -86,7 +89,7 @@ def decode(
     """
     if file.startswith("--"):
         raise UsageError(f"Unknown option: {file}. (--help shows what there is)")
-    offline = Offline(find_venue(venue), native=native, independent=independent)
+    offline = Offline(venue_of(venue), native=native, independent=independent)
     if books and (native or independent):
         other = "--native" if native else "--independent"
         raise UsageError(
@@ -94,21 +97,16 @@ def decode(
         )
     output = Output()
     with _opened(file) as (stream, name):
+        reading = _Reading(stream, name, is_clear=books or not output.is_terminal)
         if stream.seekable():
-            for _ in read_lines(stream, name):  # all of it is looked at before anything is printed
+            for _ in reading.watched(read_lines(stream, name), "checking"):  # before anything is printed
                 pass
             stream.seek(0)
-        _run(
-            offline,
-            venue,
-            _with_bar(read_lines(stream, name), stream, output, quiet=books),
-            output,
-            quiet=books,
-        )
+        _run(offline, venue, reading.watched(read_lines(stream, name), "decoding"), output, quiet=books)
     if books:
         converter = json_converter()
         output.write("".join(book_line(book, converter) + "\n" for book in offline.books()))
-    print(ledger_line(offline.count()), file=sys.stderr, flush=True)
+    say(ledger_line(offline.count()))
     return DONE
 
 
@@ -172,27 +170,38 @@ def _check_time(line: CapturedLine) -> None:
         raise BadFrame(f"no time in Unix seconds at $.recv_ts: {line.recv_ts}")
 
 
-def _with_bar(
-    lines: Iterator[CapturedLine], stream: IO[bytes], output: Output, *, quiet: bool
-) -> Iterator[CapturedLine]:
-    """The same lines; for a long file with a bar on standard error, where nothing else is printed to it."""
-    total = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
-    if total < LONG_BYTES or not sys.stderr.isatty() or (output.is_terminal and not quiet):
-        yield from lines
-        return
-    from rich.console import Console  # noqa: PLC0415  # only for people
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+class _Reading:
+    """Where in a file a command is, as a line on standard error: of a long one, where nothing else is printed to it.
 
-    bar = Progress(
-        BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    )
-    with bar:
-        task = bar.add_task("", total=total)
-        done = 0
-        for line in lines:
-            yield line
-            done += len(line.raw)
-            bar.update(task, completed=stream.tell() if stream.seekable() else done)
+    Args:
+        stream: the file.
+        name: of it.
+        is_clear: whether standard error has the screen for itself.
+    """
+
+    def __init__(self, stream: IO[bytes], name: str, *, is_clear: bool) -> None:
+        self._stream = stream
+        self._name = name
+        self._total = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
+        self._what = ""
+        self._status = StatusLine(self._progress, shared=False)
+        self._is_on = self._status.is_on and is_clear and self._total >= LONG_BYTES
+
+    def watched(self, lines: Iterator[CapturedLine], what: str) -> Iterator[CapturedLine]:
+        """The same lines, while the line says how far they are."""
+        self._what = what
+        if not self._is_on:
+            yield from lines
+            return
+        try:
+            for line in lines:
+                self._status.poll()
+                yield line
+        finally:
+            self._status.clear()
+
+    def _progress(self) -> str:
+        return f"{shortened(Path(self._name).name)} | {bar(self._stream.tell() / self._total)} | {self._what}"
 
 
 def book_line(book: OrderBook, converter: MsgspecJsonConverter) -> str:

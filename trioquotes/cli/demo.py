@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import ssl
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import cycle
@@ -18,10 +21,10 @@ from rich.live import Live
 from trioquotes._protocol.budget import Budgets
 from trioquotes._runtime.session import Session
 from trioquotes.cli.board import Board
-from trioquotes.cli.numbers import positive
+from trioquotes.cli.numbers import number, positive
 from trioquotes.cli.output import Output
 from trioquotes.cli.showcase import Showing, showing_of
-from trioquotes.cli.stopping import Stop, run, stoppable
+from trioquotes.cli.stopping import Stop, run, stoppable, suspend
 from trioquotes.cli.table import ASCII, UNICODE, notice_line, plain_rows, screen, summary
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.tls import local_tls
@@ -59,7 +62,7 @@ class _Place:
 
 def demo(
     *,
-    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False)] = None,
+    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     plain: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> int:
     """Watch simulated venues stream through real sessions.
@@ -87,7 +90,7 @@ async def _demo(output: Output, seconds: float | None, *, is_live: bool) -> int:
             for instrument in place.showing.instruments:
                 board.add(place.venue, instrument)
         async with trio.open_nursery() as nursery:
-            show = _show_live if is_live else partial(_show_plain, output)
+            show = partial(_show_live, stop) if is_live else partial(_show_plain, output)
             nursery.start_soon(show, board, name="show")
             nursery.start_soon(_drop_lines, places, board, seconds, name="drop lines")
             await _sessions(places, board, tls.client_context(), stop)
@@ -145,16 +148,35 @@ async def _drop_lines(places: list[_Place], board: Board, seconds: float | None)
         await trio.sleep(DROP_EVERY_S)
 
 
-async def _show_live(board: Board) -> None:
+async def _show_live(stop: Stop, board: Board) -> None:
     console = Console(highlight=False)
     glyphs = ASCII if console.options.ascii_only else UNICODE
-    with Live(
+    drawn = Live(
         console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-    ) as live:
-        while True:
-            width, height = console.size
-            live.update(screen(board, trio.current_time(), width, height, glyphs), refresh=True)
-            await trio.sleep(REFRESH_S)
+    )
+    with contextlib.ExitStack() as stack:
+        # The screen is given back before the signals' own effects are, and taken after.
+        own = [getattr(signal, name) for name in ("SIGQUIT", "SIGTSTP") if hasattr(signal, name)]
+        signals = stack.enter_context(trio.open_signal_receiver(*own)) if own else None
+        live = stack.enter_context(drawn)
+        async with trio.open_nursery() as nursery:
+            if signals is not None:
+                nursery.start_soon(_obey, signals, live, stop, name="watch signals")
+            while True:
+                width, height = console.size
+                live.update(screen(board, trio.current_time(), width, height, glyphs), refresh=True)
+                await trio.sleep(REFRESH_S)
+
+
+async def _obey(signals: AsyncIterator[int], live: Live, stop: Stop) -> None:
+    """Give the screen back before a signal stops or ends the process."""
+    async for one in signals:
+        if one == signal.SIGQUIT:
+            stop.request(128 + one)
+            continue
+        live.stop()
+        suspend()
+        live.start()
 
 
 async def _show_plain(output: Output, board: Board) -> None:

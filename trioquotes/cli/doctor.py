@@ -15,7 +15,6 @@ from trioquotes._protocol.effects import Options
 from trioquotes._runtime.endpoints import DEFAULT, resolve_endpoint
 from trioquotes._runtime.network import parse_url
 from trioquotes._runtime.proxies import SOCKETS, Ways
-from trioquotes._runtime.session import find_venue
 from trioquotes._runtime.tls import default_context
 from trioquotes._runtime.transport import TapConnector
 from trioquotes.cli.doctor_plan import plan_for
@@ -23,13 +22,13 @@ from trioquotes.cli.doctor_report import STEPS, Finding, duration, json_text, li
 from trioquotes.cli.doctor_session import Patient
 from trioquotes.cli.doctor_steps import Checkup
 from trioquotes.cli.exits import ClosedOutput
-from trioquotes.cli.keys import explained, from_environment
-from trioquotes.cli.numbers import positive
+from trioquotes.cli.keys import from_environment
+from trioquotes.cli.numbers import number, positive
 from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import StatusLine
 from trioquotes.cli.stopping import run, stoppable
 from trioquotes.cli.streaming import trusting
-from trioquotes.errors import MissingCredentials
+from trioquotes.cli.words import refusals, venue_of
 
 __all__ = ["doctor", "examine", "patient_for"]
 
@@ -40,7 +39,7 @@ def doctor(
     *,
     endpoint: Annotated[str | None, Parameter(metavar="NAME|URL", show_default=False)] = None,
     instrument: Annotated[str | None, Parameter(metavar="I", show_default=False)] = None,
-    timeout: Annotated[float, Parameter(metavar="S")] = 10.0,
+    timeout: Annotated[float, Parameter(metavar="S", converter=number)] = 10.0,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
     as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False,
 ) -> int:
@@ -69,15 +68,14 @@ def patient_for(
     Raises:
         UsageError: they mean nothing.
     """
-    found = find_venue(venue)
+    found = venue_of(venue)
     positive("--timeout", timeout_s)
-    resolved = resolve_endpoint(found, endpoint)
+    with refusals(found, endpoint):
+        resolved = resolve_endpoint(found, endpoint)
     credentials = from_environment(found.name)
     plan = plan_for(found, endpoint, resolved, instrument)
-    try:
+    with refusals(found, endpoint):
         found.serve(plan.topic, Options(endpoint=resolved, has_credentials=credentials is not None))
-    except MissingCredentials as error:
-        raise explained(error, found.name) from None
     given = None if ca is None else trusting(ca)
     address = parse_url(resolved.public, SOCKETS)
     return Patient(

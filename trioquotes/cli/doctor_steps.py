@@ -15,8 +15,7 @@ from trioquotes.cli.doctor_advice import advice
 from trioquotes.cli.doctor_ground import Ground, Outcome
 from trioquotes.cli.doctor_report import STEPS, Finding, Status, duration
 from trioquotes.cli.doctor_session import Conversation, Patient
-from trioquotes.cli.keys import TAKES, VARIABLES
-from trioquotes.credentials import ApiKey
+from trioquotes.cli.keys import variables
 from trioquotes.errors import SessionError
 
 __all__ = ["Checkup"]
@@ -112,10 +111,7 @@ class Checkup:
             "timeout": f"{patient.timeout_s:g} s",
             "now": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
             "openssl": ssl.OPENSSL_VERSION,
-            "variables": ", or ".join(
-                VARIABLES[kind].format(patient.venue.name.upper())
-                for kind in TAKES.get(patient.venue.name, (ApiKey,))
-            ),
+            "variables": variables(patient.venue.name),
             "location": headers.get("location", "nowhere"),
             "retry_after": "a minute" if not after_s else duration(after_s),
         }

@@ -7,9 +7,21 @@ import os
 import sys
 import traceback
 
-from trioquotes.errors import InternalError, TrioquotesError, UsageError
+from trioquotes.errors import ConnectFailed, InternalError, TrioquotesError, UsageError
 
-__all__ = ["DONE", "FAILED", "INTERRUPTED", "TERMINATED", "USAGE", "ClosedOutput", "judge", "one_line", "say"]
+__all__ = [
+    "DOCTOR",
+    "DONE",
+    "FAILED",
+    "HUNG_UP",
+    "INTERRUPTED",
+    "TERMINATED",
+    "USAGE",
+    "ClosedOutput",
+    "judge",
+    "one_line",
+    "say",
+]
 
 DONE = 0
 FAILED = 1
@@ -18,6 +30,11 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells count it."""
 TERMINATED = 143
 """128 + SIGTERM."""
+HUNG_UP = 129
+"""128 + SIGHUP."""
+
+
+DOCTOR = "trioquotes doctor VENUE, with the same --endpoint, shows which step fails and what to do"
 
 
 class ClosedOutput(Exception):
@@ -51,7 +68,9 @@ def judge(error: BaseException, *, debug: bool) -> int:
     if isinstance(cause, UsageError):
         say(f"trioquotes: {cause}")
         return USAGE
-    if isinstance(cause, TrioquotesError) and not isinstance(cause, InternalError):
+    if isinstance(cause, ConnectFailed):
+        say(f"trioquotes: {cause} ({DOCTOR})")
+    elif isinstance(cause, TrioquotesError) and not isinstance(cause, InternalError):
         say(f"trioquotes: {cause}")
     elif isinstance(cause, OSError):
         say(f"trioquotes: {_system_words(cause)}")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import trio
 from cyclopts import Parameter
 from rich.filesize import decimal
 
 from trioquotes._protocol.contract import Venue
-from trioquotes._runtime.session import find_venue
-from trioquotes.cli.exits import one_line, say
+from trioquotes.cli.exits import say
 from trioquotes.cli.numbers import many
+from trioquotes.cli.statusline import StatusLine, bar
 from trioquotes.cli.stopping import run, stoppable
-from trioquotes.cli.streaming import topics_of
+from trioquotes.cli.streaming import shortened, topics_of
+from trioquotes.cli.words import folder as folder_of
+from trioquotes.cli.words import recorded, venue_of
 from trioquotes.errors import UsageError
 from trioquotes.events import Event
 from trioquotes.recording import replay
@@ -26,15 +27,12 @@ from trioquotes.topics import UNIFIED_TOPICS, Topic
 
 __all__ = ["export", "topics_for"]
 
-EVERY_S: Final = 0.1
-"""How often the bar moves."""
-
 
 def export(
-    folder: Annotated[Path, Parameter(name="DIR")],
+    folder: Annotated[Path, Parameter(name="DIR", converter=folder_of)],
     /,
     *,
-    output: Annotated[Path, Parameter(name=("--output", "-o"), metavar="OUT")],
+    output: Annotated[Path, Parameter(name=("--output", "-o"), metavar="OUT", converter=folder_of)],
     format: Annotated[  # noqa: A002  # the option's name
         Literal["parquet", "csv", "ndjson"], Parameter(metavar="parquet|csv|ndjson", show_choices=False)
     ] = "parquet",
@@ -53,8 +51,8 @@ def export(
     Returns:
         The exit code.
     """
-    recording = replay(folder)
-    chosen = topics_for(find_venue(recording.venue), recording.topics, topic) if topic else None
+    recording = replay(recorded(folder))
+    chosen = topics_for(venue_of(recording.venue), recording.topics, topic) if topic else None
     exporter = Exporter(folder, output, format=format, topics=chosen, overwrite=overwrite)
     return run(partial(_export, exporter))
 
@@ -90,10 +88,12 @@ def _stands_alone(venue: Venue, word: str) -> bool:
 async def _export(exporter: Exporter) -> int:
     began_s = trio.current_time()
     summary: ExportSummary | None = None
+    status = StatusLine(partial(_progress, exporter), shared=False)
     async with stoppable() as stop:
         with stop.ending():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_show_progress, exporter, name="progress bar")
+                if status.is_on:
+                    nursery.start_soon(status.run, name="status line")
                 summary = await exporter.run()
                 nursery.cancel_scope.cancel()
     if summary is None:
@@ -101,24 +101,14 @@ async def _export(exporter: Exporter) -> int:
         return stop.exit_code
     for remark in _remarks(summary):
         say(f"trioquotes: {remark}")
-    print(one_line(_total(summary, trio.current_time() - began_s)), file=sys.stderr, flush=True)
+    say(_total(summary, trio.current_time() - began_s))
     return stop.exit_code
 
 
-async def _show_progress(exporter: Exporter) -> None:
-    """A bar on standard error, where that is a terminal, until cancelled."""
-    if not sys.stderr.isatty():
-        return
-    from rich.console import Console  # noqa: PLC0415  # only for people
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
-
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        task = bar.add_task("", total=1.0)
-        while True:
-            what = "again, with wider columns" if exporter.passes > 1 else "exporting"
-            bar.update(task, completed=exporter.share, description=what, refresh=True)
-            await trio.sleep(EVERY_S)
+def _progress(exporter: Exporter) -> str:
+    """The line for standard error."""
+    what = "again, with wider columns" if exporter.passes > 1 else "exporting"
+    return f"{shortened(str(exporter.output))} | {bar(exporter.share)} | {what}"
 
 
 def _remarks(summary: ExportSummary) -> Iterator[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from trioquotes.cli.numbers import listed
 from trioquotes.credentials import ApiKey, BearerToken, Credentials, StarkKey
 from trioquotes.errors import MissingCredentials
 
-__all__ = ["explained", "from_environment"]
+__all__ = ["explained", "from_environment", "variables"]
 
 KINDS: tuple[tuple[type[ApiKey | BearerToken | StarkKey], tuple[str, ...]], ...] = (
     (ApiKey, ("API_KEY", "API_SECRET")),
@@ -17,12 +18,18 @@ KINDS: tuple[tuple[type[ApiKey | BearerToken | StarkKey], tuple[str, ...]], ...]
 )
 """Each kind of credentials with the variables of which any one says that it is meant."""
 
-VARIABLES: dict[type[Credentials], str] = {
-    ApiKey: "{0}_API_KEY, {0}_API_SECRET and, where the venue has one, {0}_API_PASSPHRASE",
-    StarkKey: "{0}_ACCOUNT_ID and {0}_STARK_KEY",
-    BearerToken: "{0}_ACCESS_TOKEN",
+VARIABLES: dict[type[Credentials], tuple[str, ...]] = {
+    ApiKey: ("API_KEY", "API_SECRET"),
+    StarkKey: ("ACCOUNT_ID", "STARK_KEY"),
+    BearerToken: ("ACCESS_TOKEN",),
 }
 """What to set for each kind."""
+
+MORE: dict[str, tuple[str, ...]] = {
+    "coinbase": ("API_PASSPHRASE",),
+    "edgex": ("API_PASSPHRASE", "ACCOUNT_ID"),
+}
+"""What else the API keys of some venues have."""
 
 TAKES: dict[str, tuple[type[Credentials], ...]] = {
     "edgex": (ApiKey, StarkKey),
@@ -46,5 +53,16 @@ def from_environment(venue: str, env: Mapping[str, str] | None = None) -> Creden
 
 def explained(error: MissingCredentials, venue: str) -> MissingCredentials:
     """The same error with the variables that would mend it."""
-    names = ", or ".join(VARIABLES[kind].format(venue.upper()) for kind in TAKES.get(venue, (ApiKey,)))
-    return MissingCredentials(f"{error}; the environment variables are {names}")
+    return MissingCredentials(
+        f"{error}; the command line reads them from the environment: set {variables(venue)}"
+    )
+
+
+def variables(venue: str) -> str:
+    """The variables that hold a venue's credentials, in words."""
+    return ", or ".join(listed(_names(venue, kind)) for kind in TAKES.get(venue, (ApiKey,)))
+
+
+def _names(venue: str, kind: type[Credentials]) -> list[str]:
+    more = MORE.get(venue, ()) if kind is ApiKey else ()
+    return [f"{venue}_{name}".upper() for name in (*VARIABLES[kind], *more)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -67,7 +68,8 @@ async def served(address: MetricsAddress | None, stream: Stream) -> AsyncIterato
         raise UsageError(f"--metrics {address.host}: {error.strerror}") from None
     except OSError as error:
         where = f"{address.host} port {address.port}"
-        raise CannotServeMetrics(f"cannot serve metrics on {where}: {error.strerror}") from None
+        free = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
+        raise CannotServeMetrics(f"cannot serve metrics on {where}: {error.strerror}{free}") from None
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_page, collector.page, listeners)
         say(f"metrics at {address_of(listeners[0])}")

@@ -12,7 +12,22 @@ import trio
 
 from trioquotes.cli.exits import ClosedOutput
 
-__all__ = ["Output", "closed_output"]
+__all__ = ["Output", "closed_output", "open_missing"]
+
+
+def open_missing() -> bool:
+    """Give the standard streams that were closed before the start to nothing; whether standard output was one.
+
+    Otherwise the next file or socket that is opened takes their number, and gets what somebody writes to them.
+    """
+    is_closed = sys.stdout is None
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # as long as the process
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    return is_closed
 
 
 @contextlib.contextmanager
@@ -54,8 +69,13 @@ class Output:
                 sys.stdout.write(text)
                 return
             data = memoryview(text.encode())
-            while data:
-                data = data[os.write(self._fd, data) :]
+            try:
+                while data:
+                    data = data[os.write(self._fd, data) :]
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, "standard output") from None
 
     async def send(self, text: str) -> None:
         """Write in a thread; a cancelled call returns at once, with the thread left to itself.

@@ -11,21 +11,21 @@ import trio
 from cyclopts import Parameter
 
 from trioquotes._runtime.engine import SessionStatistics
-from trioquotes._runtime.session import Session, find_venue
+from trioquotes._runtime.session import Session
 from trioquotes._runtime.transport import TapConnector
-from trioquotes.cli.exits import one_line, say
-from trioquotes.cli.keys import explained, from_environment
-from trioquotes.cli.numbers import many
+from trioquotes.cli.exits import say
+from trioquotes.cli.keys import from_environment
+from trioquotes.cli.numbers import many, number, whole
 from trioquotes.cli.stopping import Stop, run, stoppable
 from trioquotes.cli.streaming import LivePrinter, WatchedConnector, check_limits, topics_of, trusting
-from trioquotes.errors import MissingCredentials
+from trioquotes.cli.words import folder, refusals, venue_of
 from trioquotes.recording import Recorder
 from trioquotes.recording import record as recording
 
 __all__ = ["record"]
 
 SAID_EVERY_S: Final = 5.0
-"""How often a line says how it goes where none can be redrawn."""
+"""How often a line says how it goes on a terminal that can redraw none."""
 LOOK_EVERY_S: Final = 0.2
 """How soon it is noticed that nothing is recorded any more."""
 
@@ -35,11 +35,11 @@ def record(
     topic: str,
     /,
     *instruments: Annotated[str, Parameter(name="INSTRUMENT")],
-    output: Annotated[Path, Parameter(name=("--output", "-o"), metavar="DIR")],
+    output: Annotated[Path, Parameter(name=("--output", "-o"), metavar="DIR", converter=folder)],
     endpoint: Annotated[str | None, Parameter(metavar="NAME|URL", show_default=False)] = None,
     native: Annotated[bool, Parameter(show_default=False)] = False,
-    count: Annotated[int | None, Parameter(metavar="N", show_default=False)] = None,
-    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False)] = None,
+    count: Annotated[int | None, Parameter(metavar="N", show_default=False, converter=whole)] = None,
+    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
 ) -> int:
     """Record live events into a folder.
@@ -58,13 +58,13 @@ def record(
     Returns:
         The exit code.
     """
-    found = find_venue(venue)
+    found = venue_of(venue)
     topics = topics_of(found, topic, instruments, native=native)
     check_limits(count, seconds)
     credentials = from_environment(found.name)
     watched = WatchedConnector(TapConnector(), credentials)
     recorder = recording(output, connector=watched)
-    try:
+    with refusals(found, endpoint):
         session = Session(
             found,
             *topics,
@@ -73,8 +73,6 @@ def record(
             ssl_context=None if ca is None else trusting(ca),
             connector=recorder,
         )
-    except MissingCredentials as error:
-        raise explained(error, found.name) from None
     title = f"{found.name} {topic} {' '.join(instruments)}".rstrip()
     return run(partial(_record, session, _Counter(found.name, title, watched, count, recorder), seconds))
 
@@ -132,7 +130,7 @@ async def _record(session: Session, counter: _Counter, seconds: float | None) ->
     async with trio.open_nursery() as nursery:
         if counter.status.is_on:
             nursery.start_soon(counter.status.run, name="status line")
-        else:
+        elif sys.stderr.isatty():
             nursery.start_soon(counter.say_progress, name="progress")
         async with session as stream:
             async with stoppable(seconds) as stop, trio.open_nursery() as inner:
@@ -144,5 +142,5 @@ async def _record(session: Session, counter: _Counter, seconds: float | None) ->
     error = counter.recorder.status().error
     if error is not None:
         raise error
-    print(one_line(counter.total(statistics)), file=sys.stderr, flush=True)
+    say(counter.total(statistics))
     return stop.exit_code

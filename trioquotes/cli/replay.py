@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import trio
 from cyclopts import Parameter
 
-from trioquotes._runtime.session import Session, find_venue
-from trioquotes.cli.exits import ClosedOutput, one_line, say
+from trioquotes._runtime.session import Session
+from trioquotes.cli.exits import ClosedOutput, say
 from trioquotes.cli.lines import ledger_line
-from trioquotes.cli.numbers import many
+from trioquotes.cli.numbers import many, number, positive, whole
+from trioquotes.cli.statusline import bar
 from trioquotes.cli.stopping import run, stoppable
 from trioquotes.cli.streaming import Printer, check_limits, printed, shortened, topics_of
+from trioquotes.cli.words import folder as folder_of
+from trioquotes.cli.words import recorded, venue_of
 from trioquotes.errors import UsageError
 from trioquotes.recording import Replayer
 from trioquotes.recording import replay as replaying
 
 __all__ = ["replay"]
 
-BAR: Final = 20
-"""Columns of the bar."""
-
 
 def replay(
-    folder: Annotated[Path, Parameter(name="DIR")],
+    folder: Annotated[Path, Parameter(name="DIR", converter=folder_of)],
     topic: Annotated[str | None, Parameter(show_default=False)] = None,
     /,
     *instruments: Annotated[str, Parameter(name="INSTRUMENT")],
     speed: Annotated[str, Parameter(metavar="N|max")] = "1",
     native: Annotated[bool, Parameter(show_default=False)] = False,
-    count: Annotated[int | None, Parameter(metavar="N", show_default=False)] = None,
-    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False)] = None,
+    count: Annotated[int | None, Parameter(metavar="N", show_default=False, converter=whole)] = None,
+    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     summary: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> int:
     """Print the events of a recording as JSON lines.
@@ -57,8 +56,9 @@ def replay(
         raise UsageError(
             "--native needs a channel of the venue: trioquotes replay DIR CHANNEL INSTRUMENT... --native"
         )
-    replayer = replaying(folder, speed=_speed(speed))
-    found = find_venue(replayer.venue)
+    times = _speed(speed)
+    replayer = replaying(recorded(folder), speed=times)
+    found = venue_of(replayer.venue)
     topics = replayer.topics if topic is None else topics_of(found, topic, instruments, native=native)
     if not topics:
         raise UsageError(f"{folder}: nothing was subscribed while this was recorded")
@@ -74,9 +74,11 @@ def _speed(text: str) -> float | None:
     if text == "max":
         return None
     try:
-        return float(text)
+        times = float(text)
     except ValueError:
         raise UsageError(f"--speed is a number or max, not {text!r}") from None
+    positive("--speed", times)
+    return times
 
 
 class _Printer(Printer):
@@ -89,10 +91,8 @@ class _Printer(Printer):
     def progress(self) -> str:
         """The line for standard error."""
         share = self._replayer.progress.share
-        full = round(BAR * share)
-        bar = f"[{'#' * full}{'-' * (BAR - full)}] {share:4.0%}"
         rate = f"{self.rate.per_s(trio.current_time()):,.1f}/s"
-        return " | ".join([shortened(self.title), bar, many(self.events, "event"), rate])
+        return " | ".join([shortened(self.title), bar(share), many(self.events, "event"), rate])
 
     def warn(self) -> None:
         """Say what the recording lacks."""
@@ -113,6 +113,6 @@ async def _replay(session: Session, printer: _Printer, seconds: float | None, *,
     if stop.unread:
         raise ClosedOutput
     printer.warn()
-    last = ledger_line(statistics.count) if summary else one_line(printed(printer, statistics))
-    print(last, file=sys.stderr, flush=True)
+    last = ledger_line(statistics.count) if summary else printed(printer, statistics)
+    say(last)
     return stop.exit_code

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import trio
 from cyclopts import Parameter
 
 from trioquotes.cli.exits import say
-from trioquotes.cli.numbers import many, positive
+from trioquotes.cli.numbers import many, number, positive, whole
 from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import StatusLine
 from trioquotes.cli.stopping import run, stoppable
-from trioquotes.errors import SessionError, UsageError
+from trioquotes.cli.words import meant
+from trioquotes.errors import SessionError, UnknownVenue, UsageError
 from trioquotes.simulator.playback import read_capture
 from trioquotes.simulator.server import Simulator
 from trioquotes.simulator.tls import local_tls
-from trioquotes.simulator.venues import playback_of, simulator_of
+from trioquotes.simulator.venues import SIMULATORS, playback_of, simulator_of
 
 __all__ = ["CannotListen", "serving", "simulate"]
+
+T = TypeVar("T")
 
 GOODBYE_S = 1.5
 """How long clients may take to answer the goodbye."""
@@ -49,10 +53,10 @@ def simulate(
     /,
     *,
     host: Annotated[str, Parameter(metavar="H")] = "127.0.0.1",
-    port: Annotated[int, Parameter(metavar="P")] = 0,
+    port: Annotated[int, Parameter(metavar="P", converter=whole)] = 0,
     tls: Annotated[bool, Parameter(show_default=False)] = False,
-    seed: Annotated[int | None, Parameter(metavar="N", show_default=False)] = None,
-    rate: Annotated[float | None, Parameter(metavar="N", show_default=False)] = None,
+    seed: Annotated[int | None, Parameter(metavar="N", show_default=False, converter=whole)] = None,
+    rate: Annotated[float | None, Parameter(metavar="N", show_default=False, converter=number)] = None,
     capture: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
     speed: Annotated[
         Literal["recorded", "max"] | None,
@@ -85,7 +89,7 @@ def simulate(
             positive("--rate", rate)
         market = {"seed": seed, "rate": rate}
         given = {name: value for name, value in market.items() if value is not None}
-        makes = simulator_of(venue)
+        makes = _known(simulator_of, venue)
         try:
             simulator = makes(frames_kept=0, **given)
         except ValueError as error:
@@ -93,9 +97,17 @@ def simulate(
     else:
         if seed is not None or rate is not None:
             raise UsageError("--seed and --rate are for a market: a --capture is played as it is")
-        plays = playback_of(venue)
+        plays = _known(playback_of, venue)
         simulator = plays(read_capture(capture), speed=speed or "recorded", frames_kept=0)
     return run(partial(_simulate, simulator, host, port, tls=tls))
+
+
+def _known(find: Callable[[str], T], venue: str) -> T:
+    """What is found of a venue; where there is none, the message says which was meant."""
+    try:
+        return find(venue)
+    except UnknownVenue as error:
+        raise UnknownVenue(f"{error}{meant(venue, SIMULATORS)}") from None
 
 
 @asynccontextmanager
@@ -114,13 +126,23 @@ async def serving(
         except socket.gaierror as error:
             raise UsageError(f"--host {host}: {error.strerror}") from None
         except OSError as error:
-            raise CannotListen(f"cannot listen on {host} port {port}: {error.strerror}") from None
+            raise CannotListen(
+                f"cannot listen on {host} port {port}: {error.strerror}{_advice(error)}"
+            ) from None
         yield url
         for connection in tuple(simulator.connections.values()):
             connection.close(GOING_AWAY, "the simulator ends")
         with trio.move_on_after(GOODBYE_S):
             while simulator.connections:  # noqa: ASYNC110  # a simulator has no event for it
                 await trio.sleep(POLL_S)
+
+
+def _advice(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "; give another --port, or leave it out for a free one"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "; --host is an address of this machine"
+    return "; ports below 1024 are the system's" if error.errno == errno.EACCES else ""
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -12,11 +13,14 @@ import trio
 
 from trioquotes.cli.exits import one_line
 
-__all__ = ["Rate", "StatusLine", "age", "clock"]
+__all__ = ["Rate", "StatusLine", "age", "bar", "clock"]
 
 EVERY_S = 0.25
 ROOM = 3
 """Columns left free at the end, so that an echoed ``^C`` does not break the line."""
+
+BAR = 20
+"""Columns of a bar."""
 
 ERASE = "\r\x1b[K"
 
@@ -64,6 +68,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def bar(share: float) -> str:
+    """How much is done: ``[#####---------------]  25%``."""
+    full = round(BAR * min(share, 1.0))
+    return f"[{'#' * full}{'-' * (BAR - full)}] {min(share, 1.0):4.0%}"
+
+
 class StatusLine:
     """Redraws a line on standard error.
 
@@ -80,6 +90,7 @@ class StatusLine:
         self._shared = shared
         self._shown = False
         self._is_aside = False
+        self._due_s = 0.0
         self.is_on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     async def run(self) -> None:
@@ -90,6 +101,13 @@ class StatusLine:
                 await trio.sleep(EVERY_S)
         finally:
             self.clear()
+
+    def poll(self) -> None:
+        """Redraw where it is time to, for work that waits for nothing; only where :attr:`is_on`."""
+        now_s = time.monotonic()
+        if now_s >= self._due_s:
+            self._due_s = now_s + EVERY_S
+            self._draw()
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
@@ -104,6 +122,7 @@ class StatusLine:
 
     def clear(self) -> None:
         """Take the line away until it is drawn again."""
+        self._due_s = 0.0
         if self._shown:
             self._shown = False
             self._put(ERASE)

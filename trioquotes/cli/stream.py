@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +9,16 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from trioquotes._runtime.session import Session, find_venue
+from trioquotes._runtime.session import Session
 from trioquotes._runtime.transport import TapConnector
-from trioquotes.cli.exits import ClosedOutput, one_line
-from trioquotes.cli.keys import explained, from_environment
+from trioquotes.cli.exits import ClosedOutput, say
+from trioquotes.cli.keys import from_environment
 from trioquotes.cli.lines import ledger_line
 from trioquotes.cli.metrics import MetricsAddress, metrics_address, served
+from trioquotes.cli.numbers import number, whole
 from trioquotes.cli.stopping import run, stoppable
 from trioquotes.cli.streaming import LivePrinter, WatchedConnector, check_limits, topics_of, trusting
-from trioquotes.errors import MissingCredentials
+from trioquotes.cli.words import refusals, venue_of
 
 __all__ = ["stream"]
 
@@ -30,8 +30,8 @@ def stream(
     *instruments: Annotated[str, Parameter(name="INSTRUMENT")],
     endpoint: Annotated[str | None, Parameter(metavar="NAME|URL", show_default=False)] = None,
     native: Annotated[bool, Parameter(show_default=False)] = False,
-    count: Annotated[int | None, Parameter(metavar="N", show_default=False)] = None,
-    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False)] = None,
+    count: Annotated[int | None, Parameter(metavar="N", show_default=False, converter=whole)] = None,
+    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
     summary: Annotated[bool, Parameter(show_default=False)] = False,
     metrics: Annotated[str | None, Parameter(metavar="[HOST:]PORT", show_default=False)] = None,
@@ -53,13 +53,13 @@ def stream(
     Returns:
         The exit code.
     """
-    found = find_venue(venue)
+    found = venue_of(venue)
     topics = topics_of(found, topic, instruments, native=native)
     check_limits(count, seconds)
     address = metrics_address(metrics)
     credentials = from_environment(found.name)
     watched = WatchedConnector(TapConnector(), credentials)
-    try:
+    with refusals(found, endpoint):
         session = Session(
             found,
             *topics,
@@ -68,8 +68,6 @@ def stream(
             ssl_context=None if ca is None else trusting(ca),
             connector=watched,
         )
-    except MissingCredentials as error:
-        raise explained(error, found.name) from None
     title = f"{found.name} {topic} {' '.join(instruments)}".rstrip()
     printer = LivePrinter(found.name, title, watched, count)
     return run(partial(_stream, session, printer, seconds, address, summary=summary))
@@ -94,6 +92,6 @@ async def _stream(
         nursery.cancel_scope.cancel()
     if stop.unread:
         raise ClosedOutput
-    last = ledger_line(statistics.count) if summary else one_line(printer.total(statistics))
-    print(last, file=sys.stderr, flush=True)
+    last = ledger_line(statistics.count) if summary else printer.total(statistics)
+    say(last)
     return stop.exit_code

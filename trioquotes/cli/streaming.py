@@ -23,6 +23,7 @@ from trioquotes.cli.numbers import many, positive
 from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import Rate, StatusLine, age
 from trioquotes.cli.stopping import GRACE_S, Stop
+from trioquotes.cli.words import topic_of_words
 from trioquotes.credentials import Credentials
 from trioquotes.errors import UsageError
 from trioquotes.events import Connected, Event, Notice
@@ -55,7 +56,7 @@ def topics_of(venue: Venue, word: str, instruments: Sequence[str], *, native: bo
     """
     if "" in instruments:
         raise UsageError("an instrument must not be empty")
-    return [venue.topic(word, instrument, native) for instrument in instruments or ("",)]
+    return [topic_of_words(venue, word, instrument, native=native) for instrument in instruments or ("",)]
 
 
 def trusting(path: Path) -> ssl.SSLContext:
@@ -68,9 +69,9 @@ def trusting(path: Path) -> ssl.SSLContext:
     try:
         context.load_verify_locations(path)
     except ssl.SSLError:
-        raise UsageError(f"{path} holds no certificate in PEM form") from None
+        raise UsageError(f"--ca {path} holds no certificate in PEM form") from None
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(f"--ca {path}: {error.strerror}") from None
     return context
 
 

@@ -94,7 +94,7 @@ def screen(board: Board, now_s: float, width: int, height: int, glyphs: Glyphs) 
     left = room - len(shown) - FRAME
     if left > 0:
         parts.append(_notices(board.notices, left))
-    parts.append(_totals(board, len(rows) - len(shown), width))
+    parts.append(_totals(board, len(rows) - len(shown)))
     return Group(*parts)
 
 
@@ -180,7 +180,7 @@ def _notices(notices: Iterable[Said], lines: int) -> Panel:
     )
 
 
-def _totals(board: Board, hidden: int, width: int) -> Table:
+def _totals(board: Board, hidden: int) -> Table:
     line = _ends()
     text = Text(many(board.events, "event"))
     text.append(f"  {board.dropped} dropped", style="magenta" if board.dropped else "dim")
@@ -188,7 +188,7 @@ def _totals(board: Board, hidden: int, width: int) -> Table:
     text.append(f"  {many(board.seen['Gap'], 'gap')} said", style="yellow" if board.seen["Gap"] else "dim")
     if hidden:
         text.append(f"  {many(hidden, 'instrument')} more", style="dim")
-    line.add_row(text, Text("Ctrl-C ends" if width >= 60 else "", style="dim"))  # where both fit
+    line.add_row(text, Text(" Ctrl-C ends", style="dim"))  # how to leave is never what is cut
     return line
 
 

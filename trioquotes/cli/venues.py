@@ -14,19 +14,23 @@ from rich.table import Table
 
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Budget, Endpoint, Options
-from trioquotes._runtime.session import find_venue
 from trioquotes.cli.exits import DONE
+from trioquotes.cli.numbers import listed, memory
 from trioquotes.cli.output import Output
+from trioquotes.cli.words import venue_of
 from trioquotes.errors import MissingCredentials, UsageError
 from trioquotes.events import Event
 from trioquotes.simulator.venues import SIMULATORS
 from trioquotes.topics import UNIFIED_TOPICS, Topic
 from trioquotes.venues import VENUES
 
-__all__ = ["about", "venues"]
+__all__ = ["COUNTED", "PROBES", "about", "venues"]
 
 PIPED_COLUMNS = 160
 """Width of a table that no terminal limits."""
+
+COUNTED = {"connect": "connects", "ping": "pings", "rest": "REST requests", "send": "messages"}
+"""What each kind of a budget counts, in words."""
 
 PROBES = ("BTC/USD", "BTC/KRW", "BTC/PLN", "10000001", "DWC.4.20")
 """Texts of which each venue takes one for an instrument: its topics are asked about with it."""
@@ -47,7 +51,7 @@ def venues(
     Returns:
         The exit code.
     """
-    chosen = list(VENUES.values()) if venue is None else [find_venue(venue)]
+    chosen = list(VENUES.values()) if venue is None else [venue_of(venue)]
     output = Output()
     facts = [about(one) for one in chosen]
     if as_json:
@@ -167,10 +171,10 @@ def _details(fact: dict[str, Any]) -> list[Table]:
         tables.append(table)
     limits = _table("\nLimits", "what", "at most", "shared by")
     for budget in fact["budgets"]:
-        counted = " and ".join(_COUNTED[kind] for kind in budget["counts"])
+        counted = listed([COUNTED[kind] for kind in budget["counts"]])
         window = f"{budget['count']:,} {counted} in any {budget['window_s']:g} s"
         limits.add_row(budget["name"], window, _SCOPES[budget["scope"]])
-    limits.add_row("message size", f"{fact['limits']['max_message_bytes'] / 2**20:g} MiB", "one message")
+    limits.add_row("message size", memory(fact["limits"]["max_message_bytes"]), "one message")
     if fact["limits"]["channels_per_line"] is not None:
         limits.add_row(
             "channels", f"{fact['limits']['channels_per_line']:,}", "one connection; then one more is opened"
@@ -181,5 +185,4 @@ def _details(fact: dict[str, Any]) -> list[Table]:
     return [*tables, limits]
 
 
-_COUNTED = {"connect": "connects", "ping": "pings", "rest": "REST requests", "send": "messages"}
 _SCOPES = {"ip": "this address", "account": "one account", "connection": "one connection"}

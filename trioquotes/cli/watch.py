@@ -20,10 +20,10 @@ import trio
 from cyclopts import Parameter
 
 from trioquotes._protocol.contract import Venue
-from trioquotes._runtime.session import Session, find_venue
+from trioquotes._runtime.session import Session
 from trioquotes.cli.exits import one_line, say
-from trioquotes.cli.keys import explained, from_environment
-from trioquotes.cli.numbers import many, positive
+from trioquotes.cli.keys import from_environment
+from trioquotes.cli.numbers import many, number, positive
 from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import age
 from trioquotes.cli.stopping import Stop, run, stoppable
@@ -35,7 +35,8 @@ from trioquotes.cli.watch_paint import Painter
 from trioquotes.cli.watch_session import Follower, topic_of
 from trioquotes.cli.watch_terminal import Terminal, TerminalGone, open_terminal
 from trioquotes.cli.watch_view import screen
-from trioquotes.errors import MissingCredentials, UnsupportedTopic, UsageError
+from trioquotes.cli.words import refusals, venue_of
+from trioquotes.errors import UnsupportedTopic, UsageError
 from trioquotes.topics import Books, Quotes, Trades
 
 __all__ = ["watch"]
@@ -56,7 +57,7 @@ def watch(
     *instruments: Annotated[str, Parameter(name="INSTRUMENT")],
     endpoint: Annotated[str | None, Parameter(metavar="NAME|URL", show_default=False)] = None,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
-    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False)] = None,
+    seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     plain: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> int:
     """Watch instruments live, on the whole terminal.
@@ -72,7 +73,7 @@ def watch(
     Returns:
         The exit code.
     """
-    found = find_venue(venue)
+    found = venue_of(venue)
     if seconds is not None:
         positive("--seconds", seconds)
     if not instruments or "" in instruments:
@@ -84,12 +85,10 @@ def watch(
     credentials = from_environment(found.name)
     trusted = None if ca is None else trusting(ca)
     make = partial(Session, found, credentials=credentials, endpoint=endpoint, ssl_context=trusted)
-    try:
+    with refusals(found, endpoint):
         make(
             *(topic_of(kind, name) for name in names for kind in kinds)
         )  # it says what is wrong before a drawing is
-    except MissingCredentials as error:
-        raise explained(error, found.name) from None
     _check_terminal(f"trioquotes stream {found.name} {kinds[0]} {' '.join(names)}")
     watched = _Watched(found.name, names, kinds, absent, make(), plain=plain)
     return run(partial(_watch, watched, seconds))
@@ -197,11 +196,11 @@ class _Shell:
 
     async def obey(self, signals: AsyncIterator[int]) -> None:
         """Do what signals ask for."""
-        async for number in signals:
-            if number == signal.SIGTSTP:
+        async for one in signals:
+            if one == signal.SIGTSTP:
                 self._retake(self._terminal.suspend)
-            elif number != signal.SIGCONT:
-                self._stop.request(128 + number)
+            elif one != signal.SIGCONT:
+                self._stop.request(128 + one)
             elif self._terminal.is_taken:
                 self._retake(self._terminal.take)
 

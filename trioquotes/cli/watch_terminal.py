@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 import trio
 
+from trioquotes.cli.stopping import suspend
 from trioquotes.errors import UsageError
 
 __all__ = ["Terminal", "TerminalGone", "open_terminal"]
@@ -121,11 +121,7 @@ class Terminal:
         """
         was_taken = self.is_taken
         self.give_back()
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        try:
-            signal.raise_signal(signal.SIGTSTP)
-        finally:
-            signal.signal(signal.SIGTSTP, handler)
+        suspend()
         if was_taken:
             self.take()
 

@@ -163,7 +163,8 @@ class Writer:
             self._begin_segment()
         except OSError as error:
             self._release()
-            raise RecordingError(f"{self._folder}: cannot record there: {error.strerror or error}") from error
+            reason = "it is a file, not a folder" if self._folder.is_file() else error.strerror or error
+            raise RecordingError(f"{self._folder}: cannot record there: {reason}") from error
         except RecordingError:
             self._release()
             raise

@@ -95,6 +95,8 @@ def _read_line(line: bytes, number: int) -> CapturedFrame | None:
         entry: Any = json.loads(line, parse_float=Decimal)
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at character {error.colno})") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from None
     if not isinstance(entry, dict):
