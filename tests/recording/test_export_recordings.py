@@ -376,12 +376,14 @@ LIMITED = """
     import trio
     from trioquotes.recording.export import Exporter
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     exporter = Exporter(sys.argv[1], sys.argv[2], format=sys.argv[3])
     try:
         trio.run(exporter.run)
     except Exception as error:
         print(type(error).__name__, error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)  # whoever measures coverage writes at the end
 """
 
 
