@@ -121,33 +121,44 @@ class TlsIntake:
             if data := decrypter.read():  # that came with the end of the handshake
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 return data
-        while decrypter.goes_on and (encrypted := await self._encrypted.read()):
-            decrypter.feed(encrypted)
+        while decrypter.goes_on:
+            decrypter.feed(await self._encrypted.read())
             if data := decrypter.read():
                 return data
+        if not decrypter.ended:
+            return await self._slowly.read()  # it says what there is to say, too
+        await trio.lowlevel.checkpoint()
         if decrypter.error is not None:
             raise trio.BrokenResourceError from decrypter.error
-        return await self._slowly.read()
+        return b""
 
 
 class _Decrypter:
     """All records that came.
 
     Attributes:
-        error: why no more can be decrypted.
+        ended: whether no more can be decrypted.
+        error: why not, unless the peer said goodbye.
     """
 
     def __init__(self, parts: TlsParts) -> None:
         self._read = parts._ssl_object.read  # noqa: SLF001  # see TlsParts
+        self._incoming = parts._incoming  # noqa: SLF001  # see TlsParts
         self._outgoing = parts._outgoing  # noqa: SLF001  # see TlsParts
-        self.feed = parts._incoming.write  # noqa: SLF001  # see TlsParts
+        self.ended = False
         self.error: ssl.SSLError | None = None
-        self._ended = False
+
+    def feed(self, encrypted: bytes) -> None:
+        """What came; empty for the end of it, which is none of TLS unless the peer said goodbye before."""
+        if encrypted:
+            self._incoming.write(encrypted)
+        else:
+            self._incoming.write_eof()
 
     @property
     def goes_on(self) -> bool:
         """Whether more can be decrypted, and nothing is to be said to the peer first."""
-        return not self._ended and not self._outgoing.pending
+        return not self.ended and not self._outgoing.pending
 
     def read(self) -> bytes:
         """What can be decrypted without waiting, together."""
@@ -155,9 +166,9 @@ class _Decrypter:
         try:
             while record := self._read(RECORD_BYTES):
                 records.append(record)
-            self._ended = True  # the peer said goodbye
+            self.ended = True  # the peer said goodbye
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            self._ended, self.error = True, error
+            self.ended, self.error = True, error.with_traceback(None)  # else it would hold us, and we it
         return records[0] if len(records) == 1 else b"".join(records)
