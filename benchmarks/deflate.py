@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 import trio
 
-import trioquotes as tq
 from benchmarks.contestants.meter import Meter, begin
-from benchmarks.contestants.ours import native_topics, read
+from benchmarks.contestants.ours import native_topics, read, recipe
 from benchmarks.cores import SERVER, stay_on
 from benchmarks.inputs import FEEDS
 from benchmarks.inputs.base import Feed, Stock
@@ -176,17 +175,8 @@ async def take(meter: Meter, *, compression: bool) -> None:
     task = meter.task
     dropped = -1
     with trio.move_on_after(PATIENCE_S):
-        session = tq.Session(
-            task.venue,
-            *native_topics(task.feed, task.instruments),
-            endpoint=task.url,
-            ssl_context=task.trust(),
-            compression=compression,
-            buffer=10 * task.count,
-            buffer_bytes=2**40,
-            connect_timeout_s=PATIENCE_S,
-        )
-        async with session as stream:
+        topics = native_topics(task.feed, task.instruments)
+        async with recipe(task, *topics, compression=compression) as stream:
             await read(stream, meter, len(task.kinds), task.count)
             dropped = sum(channel.dropped for channel in stream.statistics().channels)
     meter.say(dropped=dropped)

@@ -124,8 +124,8 @@ async def read_batches(stream: tq.Stream, meter: Meter, kinds: int, count: int) 
     meter.end(value(event))
 
 
-def recipe(task: Task, *topics: tq.Topic[tq.Event]) -> tq.Session:
-    """A session with the server; it drops nothing.
+def recipe(task: Task, *topics: tq.Topic[tq.Event], **more: Any) -> tq.Session:
+    """A session with the server, with more of its options; it drops nothing.
 
     No venue sends without end as this server does: its flood is to be measured.
     """
@@ -139,6 +139,7 @@ def recipe(task: Task, *topics: tq.Topic[tq.Event]) -> tq.Session:
         buffer=10 * task.count,
         buffer_bytes=2**40,
         connect_timeout_s=PATIENCE_S,
+        **more,
     )
 
 

@@ -15,7 +15,7 @@ import trio
 
 import trioquotes as tq
 from benchmarks.contestants.meter import Meter, begin
-from benchmarks.contestants.ours import PATIENCE_S, native_topics, read, unified_topics
+from benchmarks.contestants.ours import PATIENCE_S, native_topics, read, recipe, unified_topics
 from trioquotes.recording import record, replay
 
 __all__ = ["FOLDER", "main"]
@@ -31,17 +31,7 @@ async def recorded(meter: Meter) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     topics = unified_topics if task.variant == "unified" else native_topics
     recorder = record(folder)
-    session = tq.Session(
-        task.venue,
-        *topics(task.feed, task.instruments),
-        endpoint=task.url,
-        ssl_context=task.trust(),
-        connector=recorder,
-        buffer=10 * task.count,
-        buffer_bytes=2**40,
-        connect_timeout_s=PATIENCE_S,
-    )
-    async with session as stream:
+    async with recipe(task, *topics(task.feed, task.instruments), connector=recorder) as stream:
         await read(stream, meter, len(task.kinds), task.count)
         dropped = sum(channel.dropped for channel in stream.statistics().channels)
     status = recorder.status()
