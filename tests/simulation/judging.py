@@ -49,21 +49,27 @@ def judge_limits(place: Place, records: Records, script: Sequence[object], tally
 
 
 def judge_patience(
-    since_s: float, until_s: float, records: Records, script: Sequence[object], tally: Tally
+    since_s: float,
+    until_s: float,
+    records: Records,
+    script: Sequence[object],
+    tally: Tally,
+    *,
+    one_line: bool,
 ) -> None:
-    """A session with one line stayed away for as long as it had been asked to.
+    """A session stayed away for as long as it had been asked to.
 
     Raises:
         Broken: it came back earlier.
     """
-    waits = waits_of(script)
+    waits = waits_of(script, one_line=one_line)
     for refused in records.connects:
         if (
             refused.connection in waits
             and refused.outcome == "RefuseHandshake"
             and since_s <= refused.time_s <= until_s
         ):
-            found = impatient(waits, since_s, until_s, records)
+            found = impatient(waits, since_s, until_s, records, one_line=one_line)
             tally.check("waits when told to", not found, found[:3])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Literal
 
 import attrs
@@ -95,8 +94,14 @@ def inexcusable(limits: Iterable[Limit], records: Records, script: Sequence[obje
     return found + [breach for breach in records.breaches if breach.limit not in excused]
 
 
-def waits_of(script: Sequence[object]) -> dict[int, float]:
-    """How long a refused client was asked to stay away, by the ordinal of its attempt, where it must have heard that."""
+def waits_of(script: Sequence[object], *, one_line: bool) -> dict[int, float]:
+    """How long a refused client was asked to stay away, by the ordinal of its attempt, where it must have heard that.
+
+    Args:
+        script: what went wrong.
+        one_line: whether the session had one line, so that an attempt knows its link. Attempts of several lines overtake
+            each other where any link is slow, and only a venue that says that it is overloaded means all of them.
+    """
     deaf = {
         fault.link
         for fault in script
@@ -114,24 +119,29 @@ def waits_of(script: Sequence[object]) -> dict[int, float]:
         if name == "Retry-After" and not asleep
         # An attempt's link has its number, or a greater one where there were requests over HTTP before.
         if None not in deaf and deaf.isdisjoint(range(attempt, attempt + 3))
+        if one_line or (not deaf and fault.status in {429, 503})
     }
 
 
-def impatient(waits: Mapping[int, float], since_s: float, until_s: float, records: Records) -> list[str]:
-    """Attempts that came earlier than the answer to the one before had asked for.
+def impatient(
+    waits: Mapping[int, float], since_s: float, until_s: float, records: Records, *, one_line: bool
+) -> list[str]:
+    """Attempts that came earlier than the answer to one before had asked for.
 
     Args:
         waits: by attempt, seconds.
-        since_s: and ``until_s``: when one line after the other was tried, and no others beside them.
+        since_s: and ``until_s``: when one session was open, and no other beside it.
         records: the venue's.
+        one_line: whether it tried one line after the other. Where it has several, what comes at the moment of the
+            refusal was under way.
     """
     seen = [one for one in records.connects if since_s <= one.time_s <= until_s]
     return [
         f"attempt {again.connection} came {again.time_s - refused.time_s:.3f} s after a refusal for {wait_s:g} s"
-        for refused, again in pairwise(seen)
-        if refused.outcome == "RefuseHandshake"
-        and (wait_s := waits.get(refused.connection, 0.0))
-        and again.time_s < refused.time_s + wait_s
+        for number, refused in enumerate(seen, 1)
+        if refused.outcome == "RefuseHandshake" and (wait_s := waits.get(refused.connection, 0.0))
+        for again in seen[number:]
+        if again.time_s < refused.time_s + wait_s and (one_line or again.time_s > refused.time_s)
     ]
 
 

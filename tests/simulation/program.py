@@ -128,7 +128,7 @@ class Run:
         self._script = script
         self._budgets = tq.Budgets()
         self._stage: Stage
-        self._one_line_s: list[tuple[float, float]] = []
+        self._visits: list[tuple[float, float, bool]] = []  # from, until, with one line
 
     # The course of a run ----------------------------------------------------------------------------
 
@@ -155,8 +155,8 @@ class Run:
             judge_deliveries(self._stage.watched, records, self.tally)
             judge_wrong_frames(self._stage.watched, records, self.tally)
             judge_limits(place, records, self._script, self.tally)
-            for since_s, until_s in self._one_line_s:
-                judge_patience(since_s, until_s, records, self._script, self.tally)
+            for since_s, until_s, one_line in self._visits:
+                judge_patience(since_s, until_s, records, self._script, self.tally, one_line=one_line)
         finally:
             self._report()
 
@@ -202,8 +202,7 @@ class Run:
                 error = _sole(caught)
             live.finish()
         now_s = trio.current_time()
-        if live.had_one_lane:
-            self._one_line_s.append((began_s, now_s))
+        self._visits.append((began_s, now_s, live.had_one_lane))
         self._judge_ending(
             error,
             cancelled=scope.cancelled_caught,

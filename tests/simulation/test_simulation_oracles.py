@@ -144,6 +144,31 @@ def test_an_attempt_before_its_time_is_seen_and_one_that_was_told_nothing_is_not
         RefuseHandshake(connection=1, status=503, headers=(("Retry-After", "3"),)),
         RefuseHandshake(connection=2),
     )
-    assert waits_of(script) == {1: 3.0}
-    assert len(impatient(waits_of(script), 0.0, 9.0, records)) == 1
-    assert not impatient(waits_of((*script, StallLink())), 0.0, 9.0, records)
+    assert waits_of(script, one_line=True) == waits_of(script, one_line=False) == {1: 3.0}
+    assert len(impatient({1: 3.0}, 0.0, 9.0, records, one_line=True)) == 1
+    assert not waits_of((*script, StallLink()), one_line=True)
+
+
+def test_attempts_of_other_lines_are_early_too_unless_they_were_under_way() -> None:
+    records = Records()
+    records.connects += [
+        ConnectSeen(time_s, number, "me", "/", outcome)
+        for number, (time_s, outcome) in enumerate(
+            [(1.0, "RefuseHandshake"), (1.0, "open"), (1.5, "open"), (4.5, "open")], 1
+        )
+    ]
+    found = impatient({1: 3.0}, 0.0, 9.0, records, one_line=False)
+    assert [words.split()[1] for words in found] == ["3"]
+
+
+def test_where_any_link_is_slow_nothing_is_asked_of_several_lines() -> None:
+    refusal = RefuseHandshake(connection=1, status=503, headers=(("Retry-After", "3"),))
+    far = StallLink(link=9)
+    assert waits_of((refusal, far), one_line=True) == {1: 3.0}
+    assert not waits_of((refusal, far), one_line=False)
+
+
+def test_a_refusal_that_says_nothing_of_overload_keeps_only_its_own_line_away() -> None:
+    refusal = RefuseHandshake(connection=1, status=502, headers=(("Retry-After", "3"),))
+    assert waits_of((refusal,), one_line=True) == {1: 3.0}
+    assert not waits_of((refusal,), one_line=False)
