@@ -162,9 +162,10 @@ class PriceFeed(KeptFeed[OrderBook]):
         if lane.keeps_frames:
             return None
         tally, book, begun = lane.tally, self.book, lane.receipt
+        bid, ask = book.best_bid, book.best_ask  # the two that were looked at last
 
         def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
-            nonlocal begun
+            nonlocal begun, bid, ask
             route.last = message
             receipt = lane.receipt
             made = self._unify(message, receipt)
@@ -176,7 +177,9 @@ class PriceFeed(KeptFeed[OrderBook]):
             ):
                 try:
                     book.apply(made)
-                    self._check()
+                    if book.best_bid is not bid or book.best_ask is not ask:
+                        self._check()
+                        bid, ask = book.best_bid, book.best_ask
                 except BookError as error:
                     reason: str | None = self._broken(str(error), receipt.received_ns, lane)
                 else:

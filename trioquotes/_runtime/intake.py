@@ -143,6 +143,7 @@ class _Decrypter:
 
     def __init__(self, parts: TlsParts) -> None:
         self._read = parts._ssl_object.read  # noqa: SLF001  # see TlsParts
+        self._decrypted = parts._ssl_object.pending  # noqa: SLF001  # see TlsParts
         self._incoming = parts._incoming  # noqa: SLF001  # see TlsParts
         self._outgoing = parts._outgoing  # noqa: SLF001  # see TlsParts
         self.ended = False
@@ -166,7 +167,10 @@ class _Decrypter:
         try:
             while record := self._read(RECORD_BYTES):
                 records.append(record)
-            self.ended = True  # the peer said goodbye
+                if not self._incoming.pending and not self._decrypted():
+                    break  # another read would say by an exception that there is no more
+            else:
+                self.ended = True  # the peer said goodbye
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:

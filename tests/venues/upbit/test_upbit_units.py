@@ -152,6 +152,29 @@ def test_what_did_not_change_is_not_read_again() -> None:
     assert third is fourth
 
 
+def test_after_messages_with_nothing_in_common_the_next_ones_are_compared_with_the_one_before() -> None:
+    reader = formats.orderbook_reader(simple=False)
+    sizes = [1] * 30
+
+    def read() -> tuple[OrderbookUnit, ...]:
+        rows = [(f"{117 + at}", str(size), f"{116 - at}", "2") for at, size in enumerate(sizes)]
+        return units_of(reader, text(rows))
+
+    for new in range(2, 50):
+        sizes[:] = [new] * 30
+        read()
+    taken_over = []
+    before = read()
+    for number in range(2 * units.MOST_SKIPS):
+        sizes[number % 30] += (
+            1  # so that after a third of them a message has too little in common with the first
+        )
+        after = read()
+        taken_over.append(sum(a is b for a, b in zip(before, after, strict=True)))
+        before = after
+    assert taken_over[units.MOST_SKIPS + 1 :] == [29] * (units.MOST_SKIPS - 1)
+
+
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("depth", [1, 3], ids=["all read", "one read"])
 @pytest.mark.parametrize("turned", [False, True])

@@ -158,7 +158,12 @@ class _Layout:
         """
         if self._skips > 0:
             self._skips -= 1
-            return self._all(text)
+            units = self._all(text)
+            if (
+                not self._skips and units is not None
+            ):  # the next one is compared with this one, or would never fit again
+                self._last = text.split(_BETWEEN), units
+            return units
         texts, last = text.split(_BETWEEN), self._last
         units = None if last is None or len(last[0]) != len(texts) else self._changed(texts, *last)
         if units is None:
