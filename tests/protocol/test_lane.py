@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,10 +35,21 @@ from trioquotes._protocol.effects import (
 )
 from trioquotes._protocol.feeds import EventFeed, Feed, NativeFeed
 from trioquotes._protocol.lane import LaneState
+from trioquotes._protocol.ordering import OrderFeed
 from trioquotes._protocol.tally import Tally
 from trioquotes.errors import AuthenticationFailed, ConnectFailed, SubscriptionRejected, TrioquotesError
-from trioquotes.events import Connected, Disconnected, Malformed, Rejected, Stale, Throttled, Unknown
-from trioquotes.topics import Books, Trades
+from trioquotes.events import (
+    Connected,
+    Disconnected,
+    Malformed,
+    OrderBookChange,
+    OrderBookSnapshot,
+    Rejected,
+    Stale,
+    Throttled,
+    Unknown,
+)
+from trioquotes.topics import Books, OrderBooks, Trades
 
 BEAT = WireChannel("heartbeat", "X")
 MANY = WireChannel("all")
@@ -78,6 +90,17 @@ def reroute(state: LaneState, *feeds: Feed, implied: tuple[WireChannel, ...] = (
         for channel in feed.serving.channels:
             takers.setdefault(channel, []).append(feed)
     state.route([*takers, *(channel for channel in implied if channel not in takers)], takers)
+
+
+def opened(sequence: int) -> OrderBookChange:
+    return OrderBookChange(
+        venue="v", instrument="X", received_ns=7, action="open", sequence=sequence, order_id=f"{sequence}",
+        price=Decimal(10), size=Decimal(1), side="bid",
+    )  # fmt: skip
+
+
+def by_order(sequence: int) -> OrderBookSnapshot:
+    return OrderBookSnapshot(venue="v", instrument="X", received_ns=7, sequence=sequence, bids=(), asks=())
 
 
 def feed_one(state: LaneState, channel: WireChannel, made: Any = None, **more: Any) -> None:
@@ -455,6 +478,26 @@ def test_a_late_book_gets_a_snapshot_unless_one_is_on_its_way(known: str) -> Non
     joined(late)
     reroute(state, *([] if known == "nobody" else [old]), late)
     assert bool(state.ledger.resyncing) == (known in {"nobody", "native", "live"})
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+def test_a_late_book_by_order_is_told_what_went_by_if_anybody_remembers_it(*, remembers: bool) -> None:
+    native = NativeFeed("v", Trades("native"), Serving((BOOK,), "native", remembers=remembers))
+    joined(native)
+    state = lane(native)
+    feed_one(state, BOOK, opened(12))
+    late = OrderFeed("v", OrderBooks("X"), book_serving("orders"))
+    box = joined(late)
+    reroute(state, native, late)
+    feed_one(state, BOOK, by_order(12))
+    before = box.kinds()
+    feed_one(state, BOOK, opened(13))
+    feed_one(state, BOOK, by_order(13))
+    after = box.kinds()
+    # Where nobody remembers it, nobody knows whether what went by is in the snapshot.
+    assert (before, after) == (
+        (["OrderBookSnapshot"], ["OrderBookChange"]) if remembers else ([], ["OrderBookSnapshot"])
+    )
 
 
 def test_a_book_that_comes_before_its_channel_is_asked_needs_no_resync() -> None:

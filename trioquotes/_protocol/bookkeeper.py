@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from trioquotes._protocol.audit import Watch
 from trioquotes._protocol.effects import Serving, Skip
-from trioquotes._protocol.feeds import BYTES_PER_WIRE_BYTE, EVENT_BYTES, EventFeed, Upstream
+from trioquotes._protocol.feeds import BYTES_PER_WIRE_BYTE, EVENT_BYTES, PASSED, EventFeed, Upstream
 from trioquotes._protocol.outlet import Outlet
 from trioquotes.books import BookError, OrderBook, OrderBookL3
 from trioquotes.events import (
@@ -162,11 +162,15 @@ class PriceFeed(KeptFeed[OrderBook]):
         if lane.keeps_frames:
             return None
         tally, book, begun = lane.tally, self.book, lane.receipt
-        bid, ask = book.best_bid, book.best_ask  # the two that were looked at last
+        bid, ask, remembers = (
+            book.best_bid,
+            book.best_ask,
+            self.serving.remembers,
+        )  # the two that were looked at last
 
         def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
             nonlocal begun, bid, ask
-            route.last = message
+            route.last = message if remembers else PASSED
             receipt = lane.receipt
             made = self._unify(message, receipt)
             if (

@@ -212,6 +212,8 @@ class Serving:
         verify: looks at a book after each event that it took, and says what is wrong with it, such as a checksum
             that does not fit, or nothing.
         audit: how to get a fresh snapshot to compare the kept book with; ``None`` where the venue has none.
+        remembers: whether the last message of the channels is kept, because a book by order that is subscribed late has to
+            know up to which one it missed.
     """
 
     channels: tuple[WireChannel, ...]
@@ -222,6 +224,7 @@ class Serving:
     fetched: bool = False
     verify: Verify | None = None
     audit: Audit | None = None
+    remembers: bool = False
 
 
 @attrs.frozen

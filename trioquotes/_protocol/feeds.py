@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import force_setattr
 
@@ -22,12 +22,16 @@ from trioquotes.topics import Topic
 if TYPE_CHECKING:
     from trioquotes._protocol.route import Carrier, Route, Take
 
-__all__ = ["BYTES_PER_WIRE_BYTE", "EVENT_BYTES", "EventFeed", "Feed", "NativeFeed", "Upstream"]
+__all__ = ["BYTES_PER_WIRE_BYTE", "EVENT_BYTES", "PASSED", "EventFeed", "Feed", "NativeFeed", "Upstream"]
 
 EVENT_BYTES = 600
 """What a small event weighs in memory, about: eight fields, two of them ``Decimal``."""
 BYTES_PER_WIRE_BYTE = 10
 """How much larger a decoded book or message is in memory than its text: measured 9 to 11 for snapshots."""
+
+PASSED: Final = WireMessage()
+"""Stands for a message that nobody needs to remember: one kept for each channel would be out of the processor's cache when the
+next one takes its place."""
 
 
 class Upstream(Protocol):
@@ -101,8 +105,8 @@ class Feed(ABC):
         """Whether its snapshot is still to come and comes only when it is asked for."""
         return self.serving.fetched and self.awaits_snapshot
 
-    def came_late(self, last: WireMessage) -> None:  # noqa: B027  # most feeds can use every snapshot
-        """Messages of one of its channels went by before this feed was there, up to this one."""
+    def came_late(self, last: WireMessage | None) -> None:  # noqa: B027  # most feeds can use every snapshot
+        """Messages of one of its channels went by before this feed was there, up to this one if anybody remembers it."""
 
     @abstractmethod
     def take(self, message: WireMessage, up: Upstream) -> str | None:
@@ -188,14 +192,16 @@ class NativeFeed(Feed):
         """What :meth:`take` and its caller do, in one step: most of what a session does goes this way."""
         if lane.keeps_frames:
             return None
-        lag, tally, stamp = self.lag, lane.tally, force_setattr
+        lag, tally, stamp, remembers = self.lag, lane.tally, force_setattr, self.serving.remembers
 
         def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
-            if lag.first is None:
-                lag.first = message
-                lane.began(self)
-            lag.last = route.last = message
-            stamp(message, "received_ns", lane.received_ns)
+            if lane.data_since_s is None or not self.served:
+                self.served = True
+                lane.carried()
+            route.last = message if remembers else PASSED
+            # It says no time of the venue's, so that there is no lag to look at when the socket read is over.
+            lag.last_ns = lane.data_ns = received_ns = lane.received_ns
+            stamp(message, "received_ns", received_ns)
             tally.delivered += 1
             if elements != 1:
                 tally.folded += elements - 1
@@ -241,11 +247,11 @@ class EventFeed(Feed):
         """The same in one step with its caller, for a message that makes one event."""
         if lane.keeps_frames:
             return None
-        lag, tally = self.lag, lane.tally
+        lag, tally, remembers = self.lag, lane.tally, self.serving.remembers
 
         def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
             made = self._unify(message, lane.receipt)
-            route.last = message
+            route.last = message if remembers else PASSED
             if isinstance(made, Skip | tuple):
                 self._take_odd(made, elements, lane)
                 return

@@ -48,9 +48,9 @@ class OrderFeed(ServedBook[OrderBookL3]):
         self._forget()
         super().connected(notice)
 
-    def came_late(self, last: WireMessage) -> None:
+    def came_late(self, last: WireMessage | None) -> None:
         """What went by unseen has to be in the snapshot."""
-        made = self._unify(last, Receipt(0))
+        made = None if last is None else self._unify(last, Receipt(0))
         if isinstance(made, Skip | OrderBookChange | OrderBookSnapshot) and made.sequence is not None:
             self._first, self._at = made.sequence + 1, made.sequence
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from trioquotes._protocol.feeds import Feed, Upstream
+from trioquotes._protocol.feeds import PASSED, Feed, Upstream
 from trioquotes._protocol.tally import Tally
 from trioquotes.events import WireMessage
 
@@ -26,6 +26,8 @@ class Carrier(Upstream, Protocol):
 
     tally: Tally
     received_ns: int
+    data_ns: int | None
+    data_since_s: float | None
 
     def began(self, feed: Feed) -> None:
         """A feed hands over its first event of the present socket read."""
@@ -43,7 +45,7 @@ class Route:
     Attributes:
         take: hands over a message; made anew whenever something changes, so it is not to be kept.
         feeds: all that want something of the channel.
-        last: the last message on this connection.
+        last: the last message on this connection, or ``PASSED``.
     """
 
     __slots__ = ("_all", "_by_instrument", "_lane", "_name", "feeds", "last", "take")
@@ -80,7 +82,7 @@ class Route:
         if self.last is not None:
             for feed in self.feeds:
                 if feed not in known:
-                    feed.came_late(self.last)
+                    feed.came_late(None if self.last is PASSED else self.last)
 
     def missed_snapshot(self, known: Sequence[Feed]) -> bool:
         """Whether a new feed needs a snapshot that the channel had before and nobody else waits for."""

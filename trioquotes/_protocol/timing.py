@@ -18,18 +18,22 @@ class Lag:
     """The lag of one topic's events: our time of receipt less the venue's time of what happened.
 
     Whoever hands an event over assigns it, and once a socket read :meth:`settle` looks at the first event that it
-    brought: no other of that read can have come later.
+    brought: no other of that read can have come later. Events are forgotten then.
 
     Attributes:
-        last: the last event.
-        first: the first one of the present socket read.
+        last: the last event of the present socket read.
+        first: the first one.
+        last_ns: when the last event was received, in Unix nanoseconds; ``None`` before the first socket read is over. What
+            comes without a venue's time may be noted here alone.
     """
 
-    __slots__ = ("_max_ns", "first", "last")
+    __slots__ = ("_last_lag_ns", "_max_ns", "first", "last", "last_ns")
 
     def __init__(self) -> None:
         self.last: Event | None = None
         self.first: Event | None = None
+        self.last_ns: int | None = None
+        self._last_lag_ns: int | None = None
         self._max_ns: int | None = None
 
     def saw(self, event: Event) -> None:
@@ -40,20 +44,19 @@ class Lag:
 
     def settle(self) -> None:
         """The socket read is over."""
-        first, self.first = self.first, None
+        first, last = self.first, self.last
+        self.first = self.last = None
         lag_ns = _lag_ns(first)
         if lag_ns is not None and (self._max_ns is None or lag_ns > self._max_ns):
             self._max_ns = lag_ns
-
-    @property
-    def last_ns(self) -> int | None:
-        """When the last event was received, in Unix nanoseconds."""
-        return getattr(self.last, "received_ns", None)
+        if last is not None:
+            self.last_ns = getattr(last, "received_ns", None)
+            self._last_lag_ns = lag_ns if last is first else _lag_ns(last)
 
     @property
     def last_s(self) -> float | None:
         """Lag of the last event in seconds; negative where the clocks disagree, ``None`` without a venue's time."""
-        return _seconds(_lag_ns(self.last))
+        return _seconds(self._last_lag_ns)
 
     @property
     def max_s(self) -> float | None:

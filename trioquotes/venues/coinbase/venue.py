@@ -28,6 +28,7 @@ from trioquotes.topics import Topic
 from trioquotes.venues.coinbase import by_order, rest, unify
 from trioquotes.venues.coinbase import topics as native
 from trioquotes.venues.coinbase.auth import Signer
+from trioquotes.venues.coinbase.conversation import BY_ORDER
 from trioquotes.venues.coinbase.protocol import CoinbaseProtocol
 from trioquotes.venues.coinbase.readings import HOMES, READINGS
 from trioquotes.venues.coinbase.requests import SIGNED_CHANNELS, canonical
@@ -180,7 +181,8 @@ class CoinbaseVenue(Venue):
             case native.Balances(accounts=accounts):
                 return Serving(_accounts(topic, accounts), "native")
             case _:
-                return Serving((WireChannel(topic.channel, _product(topic.subject)),), "native")
+                channel = WireChannel(topic.channel, _product(topic.subject))
+                return Serving((channel,), "native", remembers=channel.name in BY_ORDER)
 
     def _unified(self, topic: Topic[Event], options: Options) -> Serving:
         make = unify.stateless(_UNIFIERS[type(topic)])
