@@ -16,14 +16,18 @@ import trioquotes as tq
 from tests.runtime.fakes import ToyVenue, ack, tick
 from tests.runtime.wire_peers import Hall, Peer, text
 from tests.simulation.places import PLACES
+from trioquotes._protocol.feeds import Feed
 from trioquotes._runtime.channel import MailboxReader
 from trioquotes._runtime.connection import Connection
 from trioquotes._runtime.mailbox import Mailbox
 from trioquotes._runtime.subscription import Subscription
 from trioquotes._runtime.transport import TapConnector
 from trioquotes._runtime.wire import Wire
+from trioquotes.books import OrderBook, OrderBookL3
 from trioquotes.simulator.faults import DropLine, Fault, RefuseHandshake
 from trioquotes.simulator.tls import local_tls
+from trioquotes.testing import World, run_world
+from trioquotes.venues import coinbase
 
 pytestmark = pytest.mark.tcp
 
@@ -86,6 +90,45 @@ async def test_a_line_that_is_over_leaves_nothing_for_the_garbage_collector(way:
                     await visit(url, trust, way)
                 await trio.sleep(0.1)
                 assert len(of_lines()) <= before
+
+
+def of_feeds() -> list[object]:
+    """What there is of feeds and the books that they keep."""
+    return [one for one in gc.get_objects() if isinstance(one, Feed | OrderBook | OrderBookL3)]
+
+
+@pytest.mark.parametrize("way", ["left", "cancelled", "raised", "unread"])
+def test_a_session_that_is_over_leaves_no_book_for_the_garbage_collector(way: str) -> None:
+    async def main(world: World) -> None:
+        served = world.serve(PLACE.simulator(seed=1, wall_ns=world.wall_ns))
+
+        async def stay() -> None:
+            topics = tq.Books("BTC-USD"), tq.OrderBooks("BTC-USD"), coinbase.Matches("BTC-USD")
+            with suppress(_Bored), trio.CancelScope() as scope:
+                async with world.session(served, *topics, credentials=PLACE.key) as stream:
+                    book = stream.book("BTC-USD")
+                    await book.wait_ready()
+                    if way == "unread":
+                        await trio.sleep(5)
+                        return
+                    with trio.move_on_after(5):
+                        async for _ in stream:
+                            pass
+                    if way == "cancelled":
+                        scope.cancel()
+                        await trio.sleep_forever()
+                    if way == "raised":
+                        raise _Bored
+
+        await stay()
+        with without_collector():
+            before = len(of_feeds())
+            for _ in range(VISITS):
+                await stay()
+            await trio.sleep(1)
+            assert len(of_feeds()) <= before
+
+    run_world(main, seed=1, deadline_s=600)
 
 
 async def test_a_handshake_that_is_refused_leaves_nothing_for_the_garbage_collector() -> None:

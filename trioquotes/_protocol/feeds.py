@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import force_setattr
@@ -68,7 +69,8 @@ class Feed(ABC):
         self.served = False  # confirmed, or something came: from then on a lost line leaves a gap
         self.ended: TrioquotesError | None = None
         self.lag = Lag()
-        self.hand_over: Callable[[Event, int], None] = self._hand_to_all
+        self.hand_over: Callable[[Event, int], None]
+        self._rewire()
 
     def join(self, outlet: Outlet, now_ns: int) -> None:
         """A subscriber comes."""
@@ -89,11 +91,10 @@ class Feed(ABC):
 
     def _rewire(self) -> None:
         """One subscriber, as nearly always, is reached without a detour."""
-        self.hand_over = self.outlets[0].push if len(self.outlets) == 1 else self._hand_to_all
-
-    def _hand_to_all(self, event: Event, weight_bytes: int) -> None:
-        for outlet in self.outlets:
-            outlet.push(event, weight_bytes)
+        # No method of ours: it and we would hold each other until garbage is collected.
+        self.hand_over = (
+            self.outlets[0].push if len(self.outlets) == 1 else partial(_hand_to_all, self.outlets)
+        )
 
     @property
     def awaits_snapshot(self) -> bool:
@@ -173,6 +174,11 @@ class Feed(ABC):
         if self.served:
             self.gap(reason, now_ns)
         return self.served
+
+
+def _hand_to_all(outlets: Iterable[Outlet], event: Event, weight_bytes: int) -> None:
+    for outlet in outlets:
+        outlet.push(event, weight_bytes)
 
 
 class NativeFeed(Feed):

@@ -101,6 +101,11 @@ class Planner:
             carried = tuple(plan.get(lane, ()))
             state.route(carried, {c: takers[c] for c in carried if owners.get(c) == lane})
 
+    def dissolve(self) -> None:
+        """The session is over: let go of all feeds."""
+        self.feeds.clear()
+        self.replan()
+
     def lane_of(self, feed: Feed) -> LaneState | None:
         """The lane that brings the feed its messages; ``None`` where none does yet, or any more."""
         return next((state for state in self.lanes.values() if feed in state.feeds()), None)

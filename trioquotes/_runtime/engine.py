@@ -148,9 +148,14 @@ class Engine:
             supervisor.close()
 
     def close_channels(self) -> None:
-        """Nothing more will come: readers outside of the block get what is queued, then the end."""
+        """Nothing more will come: readers outside of the block get what is queued, then the end.
+
+        What served them is let go of, books and all: it would wait for the garbage collector otherwise.
+        """
         for subscription in self._subscriptions:
             subscription.mailbox.close()
+            subscription.release()
+        self.planner.dissolve()
 
     def die(self, error: BaseException) -> None:
         """End the session: the body is cancelled, the first error counts."""

@@ -214,6 +214,12 @@ class Subscription:
             self.settled.set()
             self.mailbox.wake()
 
+    def release(self) -> None:
+        """The session is over: let go of the feed, unless a book that was dropped is still to be caught up with it."""
+        self.on_withdrawn = _nothing
+        if not self.lagging:
+            self.on_drained = _nothing
+
     def take(self) -> Event:
         """The reader takes the first of the queue, whatever kind of share this is."""
         event = self._leave()
