@@ -151,15 +151,22 @@ class _Judgement:
     def _missed_until(self, rank: float) -> list[Hashable]:
         """What was owed before that place and did not come."""
         missed: list[Hashable] = []
+        told = any(
+            isinstance(notice, tq.Gap) for notice in self._said
+        )  # says enough of whatever was lost here
         while self._owed and self._owed[0][0] < rank:
             _, key = self._owed.popleft()
-            if not self._seen[key] and not self._was_called_wrong(key):
+            if not self._seen[key] and (told or not self._was_called_wrong(key)):
                 missed.append(key)
         return missed
 
     def _was_called_wrong(self, key: Hashable) -> bool:
-        """Whether it is one that came spoilt: that was said when it came, which need not be where it belonged."""
-        if key not in self._spoilt or not self._called_wrong or not self._delivery.flow.numbered:
+        """Whether it is one that came spoilt: that was said when it came, which need not be where it belonged.
+
+        Nor where it is looked for, if the one behind it came twice and is taken for the first of the two.
+        """
+        flow = self._delivery.flow
+        if key not in self._spoilt or not self._called_wrong or not (flow.numbered or flow.repeats):
             return False
         self._called_wrong -= 1
         return True

@@ -121,6 +121,27 @@ def test_where_newer_events_take_the_place_of_older_ones_order_is_kept_for_each_
         judged(*odd_or_even, strand=lambda _event: None)
 
 
+def test_what_came_spoilt_was_said_when_it_came_though_the_one_behind_it_came_twice() -> None:
+    flow = Flow(kinds=(), read=lambda _fields, _raw: (), key=by_number("trade_id"), repeats=True)
+    sent = [(3, "something", 1), (2, "", 1), (5, "something", 2), (2, "", 2)]
+    items = [Item(float(at + 1), key, False, spoilt, line) for at, (key, spoilt, line) in enumerate(sent)]
+
+    def of(*events: tq.Event) -> Tally:
+        delivery = Delivery("trades", flow, exact=True, from_s=0.0, until_s=100.0)
+        for event in events:
+            delivery.take(event)
+        tally = Tally()
+        judge_delivery(delivery, items, tally, drained=True)
+        return tally
+
+    gap = tq.Gap(venue="v", received_ns=1, reason="message too large")
+    wrong = tq.Malformed(venue="v", received_ns=2, reason="not UTF-8", frame=b"")
+    assert of(gap, wrong, trade(2)).checked["no silent loss"] == 2
+    for silent in ((gap, trade(2)), (wrong, trade(2))):
+        with pytest.raises(Broken, match="no silent loss"):
+            of(*silent)
+
+
 def test_what_went_over_a_line_that_had_a_follower_is_not_owed() -> None:
     flow = Flow(
         kinds=("t",), read=lambda fields, _raw: [(fields, False)], key=by_number("trade_id"), numbered=True
