@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 
 import attrs
@@ -19,7 +20,7 @@ from trioquotes.cli.exits import DONE, USAGE, ClosedOutput, judge, say
 from trioquotes.cli.output import closed_output, open_missing
 from trioquotes.cli.words import misuse
 
-__all__ = ["main"]
+__all__ = ["load", "main"]
 
 
 @attrs.frozen
@@ -165,6 +166,13 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Raise what the command line ends quietly with."""
         raise ClosedOutput
+
+
+def load() -> None:
+    """Load the command that the program was started for: what takes a moment is done while nothing can be half done."""
+    name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if name in COMMANDS:
+        import_module(f"trioquotes.cli.{name}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
