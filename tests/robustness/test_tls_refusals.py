@@ -278,7 +278,7 @@ async def test_over_real_sockets_too(make: Callable[[], ssl.SSLContext]) -> None
             port = listeners[0].socket.getsockname()[1]
             url = f"wss://localhost:{port}"
             session = tq.Session("upbit", tq.Trades("KRW-BTC"), endpoint=url, ssl_context=client_context())
-            with pytest.raises(tq.ConnectFailed, match="certificate verify failed"):
+            with pytest.raises(tq.ConnectFailed, match=f"^upbit at {url}: certificate verify failed: "):
                 async with session:
                     pytest.fail("the session began")
             nursery.cancel_scope.cancel()

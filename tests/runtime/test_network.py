@@ -19,6 +19,7 @@ from trioquotes._runtime.network import (
     check_secrecy,
     close_now,
     describe,
+    origin_of,
     parse_url,
 )
 from trioquotes.errors import UsageError
@@ -37,6 +38,17 @@ from trioquotes.errors import UsageError
 )
 def test_url_is_taken_apart_byte_for_byte(url: str, address: Address) -> None:
     assert parse_url(url, ("wss", "ws")) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("wss://venue.example/path?signature=s3cret", "wss://venue.example"),
+        ("ws://user:s3cret@[::1]:8765/", "ws://[::1]:8765"),
+    ],
+)
+def test_the_origin_of_a_url_holds_no_secret(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
 
 
 @given(st.text())

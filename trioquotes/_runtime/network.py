@@ -25,6 +25,7 @@ __all__ = [
     "check_secrecy",
     "close_now",
     "describe",
+    "origin_of",
     "parse_url",
 ]
 
@@ -167,6 +168,12 @@ def parse_url(url: str, schemes: Iterable[str]) -> Address:
     if port not in (None, default):
         authority = f"{authority}:{port}"
     return Address(parts.scheme in ENCRYPTED, host, default if port is None else port, authority, resource)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, which hold no secret: ``wss://127.0.0.1:8765``."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def check_headers(headers: Iterable[tuple[str, str]]) -> None:

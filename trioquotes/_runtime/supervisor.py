@@ -20,6 +20,7 @@ from trioquotes._runtime.clock import Clock
 from trioquotes._runtime.connection import Closing, Connection, Crashed, Outcome
 from trioquotes._runtime.connector import Connector, LineFailed, ProxyFailed, Target
 from trioquotes._runtime.endings import sole
+from trioquotes._runtime.network import origin_of
 from trioquotes._runtime.secrets import ProviderFailed, SecretsKeeper
 from trioquotes._runtime.spending import charged
 from trioquotes.credentials import Credentials
@@ -95,6 +96,7 @@ class Supervisor:
         self._closing = False
         self._too_large = 0
         self._protocol: VenueProtocol | None = None
+        self._whom = host.venue.name
         self._secrets: Credentials | None = None  # of the present or last attempt
 
     @property
@@ -151,6 +153,10 @@ class Supervisor:
                 self._protocol = None  # the venue heard nothing of it, and is no judge of it
                 if failed.lasting:
                     raise ConnectFailed(self._host.secrets.veil.hide(outcome.reason)) from None
+            elif (
+                outcome.stage == "tls"
+            ):  # that may be the end of the session, whose error names whose certificate it was
+                outcome = attrs.evolve(outcome, reason=f"{self._whom}: {outcome.reason}")
         except ProviderFailed as failed:
             outcome = self._without_secrets(failed)
         finally:
@@ -236,6 +242,7 @@ class Supervisor:
     def _target(self, protocol: VenueProtocol) -> Target:
         host = self._host
         handshake = protocol.handshake(host.clock.stamp())
+        self._whom = f"{host.venue.name} at {origin_of(handshake.url)}"
         host.secrets.veil.cover(self.state.lane, *carried(handshake))
         return Target(
             handshake=handshake,

@@ -124,7 +124,7 @@ class DarwinexVenue(Venue):
             raise UnsupportedTopic(f"darwinex serves {topic} over REST, which this endpoint does not have")
         if not options.has_credentials:
             raise MissingCredentials(
-                f"{topic}: every line to Darwinex needs an access token: give credentials=BearerToken(...)"
+                f"{topic}: every line to Darwinex needs an access token: give credentials"
             )
         return serving
 
