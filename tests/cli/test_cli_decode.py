@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -206,9 +207,9 @@ def test_a_long_file_shows_a_bar_on_a_terminal(tmp_path: Path, monkeypatch: pyte
     path = capture(tmp_path, *[{"raw": MATCH}] * 20_000)
     assert path.stat().st_size > command.LONG_BYTES
     ours, theirs = pty.openpty()
-    process = started(
-        "decode", "coinbase", path, "--books", cwd=tmp_path, stderr=theirs, env={"TERM": "xterm"}
-    )
+    words = "decode", "coinbase", path, "--books"
+    options = {"stdout": subprocess.DEVNULL, "stderr": theirs, "env": {"TERM": "xterm"}}
+    process = started(*words, cwd=tmp_path, **options)
     os.close(theirs)
     shown = b""
     while process.poll() is None or not shown:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -35,6 +36,15 @@ def test_what_is_written_has_left() -> None:
         assert reader.readline() == "a line ä\n"
 
 
+def test_a_pipe_is_told_from_a_file_and_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with piped() as (output, _):
+        assert output.is_pipe
+    for path in (tmp_path / "out", os.devnull):
+        with open(path, "w", encoding="utf-8") as file, monkeypatch.context() as patch:  # noqa: PTH123
+            patch.setattr("sys.stdout", file)
+            assert not Output().is_pipe
+
+
 def test_a_reader_that_left_is_an_end() -> None:
     with piped() as (output, reader):
         reader.close()
@@ -45,6 +55,7 @@ def test_a_reader_that_left_is_an_end() -> None:
 def test_without_a_file_below_the_text_goes_to_who_captures_it(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output()
     assert not output.is_terminal
+    assert not output.is_pipe
     output.write("captured\n")
     assert capsys.readouterr().out == "captured\n"
 

@@ -9,7 +9,23 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trioquotes.cli.numbers import many
+from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import EVERY_S, Rate, StatusLine, age, clock
+
+
+class Elsewhere(Output):
+    """Standard output that shares no screen with the line and is no pipe."""
+
+    is_terminal = False
+    is_pipe = False
+
+
+class SameScreen(Elsewhere):
+    is_terminal = True
+
+
+class Piped(Elsewhere):
+    is_pipe = True
 
 
 class Terminal(io.StringIO):
@@ -54,7 +70,7 @@ async def test_the_line_is_redrawn_cut_to_the_screen_and_taken_away(
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    status = StatusLine(lambda: "x" * 200 + "\n", shared=True)
+    status = StatusLine(lambda: "x" * 200 + "\n", SameScreen())
     with trio.move_on_after(EVERY_S * 1.5):
         await status.run()
     line = "\r\x1b[K" + "x" * 77
@@ -68,7 +84,7 @@ async def test_the_line_stays_away_while_a_shared_screen_is_written_to(
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    status = StatusLine(lambda: "x", shared=shared)
+    status = StatusLine(lambda: "x", SameScreen() if shared else Elsewhere())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(status.run)
         await wait_all_tasks_blocked()
@@ -81,16 +97,22 @@ async def test_the_line_stays_away_while_a_shared_screen_is_written_to(
 
 
 @pytest.mark.parametrize(
-    ("stream", "term", "is_on"),
+    ("stream", "term", "output", "is_on"),
     [
-        (Terminal, "xterm", True),
-        (Terminal, "dumb", False),
-        (io.StringIO, "xterm", False),
+        (Terminal, "xterm", SameScreen, True),
+        (Terminal, "xterm", Elsewhere, True),
+        (Terminal, "xterm", Piped, False),
+        (Terminal, "dumb", SameScreen, False),
+        (io.StringIO, "xterm", SameScreen, False),
     ],
 )
-def test_only_a_terminal_gets_a_line(
-    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], term: str, is_on: bool
+def test_only_a_terminal_that_nobody_else_draws_on_gets_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+    stream: type[io.StringIO],
+    term: str,
+    output: type[Elsewhere],
+    is_on: bool,
 ) -> None:
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr("sys.stderr", stream())
-    assert StatusLine(lambda: "x", shared=False).is_on is is_on
+    assert StatusLine(lambda: "x", output()).is_on is is_on

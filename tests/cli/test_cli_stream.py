@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import attrs
 import pytest
@@ -227,17 +227,18 @@ def test_sigterm_ends_it_politely_too(url: str, tmp_path: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("shared", [True, False])
-def test_a_terminal_shows_the_progress(url: str, tmp_path: Path, shared: bool) -> None:
+@pytest.mark.parametrize("output", ["the screen", "a file"])
+def test_a_terminal_shows_the_progress(url: str, tmp_path: Path, output: str) -> None:
     import pty  # noqa: PLC0415  # not everywhere
 
     ours, theirs = pty.openpty()
     words = ["stream", "coinbase", "trades", "BTC-USD", "--endpoint", url, "--seconds", "1.2"]
-    options: dict[str, Any] = {"stdout": theirs} if shared else {}
-    with running(*words, cwd=tmp_path, stderr=theirs, env={"TERM": "xterm"}, **options) as process:
-        os.close(theirs)
-        shown = _read_all(ours)
-        out = process.stdout.read() if process.stdout else shown
+    with open(tmp_path / "out", "w+", encoding="utf-8") as file:  # noqa: PTH123
+        stdout = theirs if output == "the screen" else file
+        with running(*words, cwd=tmp_path, stdout=stdout, stderr=theirs, env={"TERM": "xterm"}):
+            os.close(theirs)
+            shown = _read_all(ours)
+        out = shown if output == "the screen" else Path(file.name).read_text(encoding="utf-8")
     assert "coinbase trades BTC-USD | " in shown
     assert " events | " in shown
     assert "last 0." in shown
@@ -248,6 +249,20 @@ def test_a_terminal_shows_the_progress(url: str, tmp_path: Path, shared: bool) -
 
 
 @posix
+def test_who_reads_a_pipe_has_the_terminal_for_itself(url: str, tmp_path: Path) -> None:
+    import pty  # noqa: PLC0415  # not everywhere
+
+    ours, theirs = pty.openpty()
+    words = ["stream", "coinbase", "trades", "BTC-USD", "--endpoint", url, "--seconds", "0.8"]
+    with running(*words, cwd=tmp_path, stderr=theirs, env={"TERM": "xterm"}):
+        os.close(theirs)
+        shown = _read_all(ours)
+    assert shown.startswith("coinbase trades BTC-USD: "), "a pager would be drawn over"
+    assert shown.count("\n") == 1
+    assert "\x1b" not in shown
+
+
+@posix
 def test_a_terminal_shows_why_it_does_not_connect(tmp_path: Path) -> None:
     import pty  # noqa: PLC0415  # not everywhere
 
@@ -255,7 +270,8 @@ def test_a_terminal_shows_why_it_does_not_connect(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words = ["stream", "coinbase", "trades", "BTC-USD", "--endpoint", f"ws://127.0.0.1:{port}"]
-    with running(*words, cwd=tmp_path, stderr=theirs, env={"TERM": "xterm"}) as process:
+    env = {"TERM": "xterm"}
+    with running(*words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs, env=env) as process:
         os.close(theirs)
         shown = ""
         while "attempt 1 failed" not in shown:

@@ -97,7 +97,7 @@ def decode(
         )
     output = Output()
     with _opened(file) as (stream, name):
-        reading = _Reading(stream, name, is_clear=books or not output.is_terminal)
+        reading = _Reading(stream, name, output, is_clear=books or not output.is_terminal)
         if stream.seekable():
             for _ in reading.watched(read_lines(stream, name), "checking"):  # before anything is printed
                 pass
@@ -176,15 +176,16 @@ class _Reading:
     Args:
         stream: the file.
         name: of it.
-        is_clear: whether standard error has the screen for itself.
+        output: standard output.
+        is_clear: whether it is not written to meanwhile, or elsewhere.
     """
 
-    def __init__(self, stream: IO[bytes], name: str, *, is_clear: bool) -> None:
+    def __init__(self, stream: IO[bytes], name: str, output: Output, *, is_clear: bool) -> None:
         self._stream = stream
         self._name = name
         self._total = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
         self._what = ""
-        self._status = StatusLine(self._progress, shared=False)
+        self._status = StatusLine(self._progress, output)
         self._is_on = self._status.is_on and is_clear and self._total >= LONG_BYTES
 
     def watched(self, lines: Iterator[CapturedLine], what: str) -> Iterator[CapturedLine]:

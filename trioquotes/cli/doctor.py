@@ -121,7 +121,7 @@ async def examine(patient: Patient, *, machine: bool) -> int:
         return f"{checkup.step}, {duration(checkup.going_s)} of {patient.timeout_s:g} s at most"
 
     checkup = Checkup(patient, TapConnector(), tell)
-    status = StatusLine(progress, shared=output.is_terminal)
+    status = StatusLine(progress, output)
     if not machine:
         output.write(f"{heading['venue']} at {heading['url']}, {heading['topic']}\n")
     async with stoppable(None, output) as stop:

@@ -14,6 +14,7 @@ from rich.filesize import decimal
 from trioquotes._protocol.contract import Venue
 from trioquotes.cli.exits import say
 from trioquotes.cli.numbers import many
+from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import StatusLine, bar
 from trioquotes.cli.stopping import run, stoppable
 from trioquotes.cli.streaming import shortened, topics_of
@@ -88,7 +89,7 @@ def _stands_alone(venue: Venue, word: str) -> bool:
 async def _export(exporter: Exporter) -> int:
     began_s = trio.current_time()
     summary: ExportSummary | None = None
-    status = StatusLine(partial(_progress, exporter), shared=False)
+    status = StatusLine(partial(_progress, exporter), Output())
     async with stoppable() as stop:
         with stop.ending():
             async with trio.open_nursery() as nursery:

@@ -58,6 +58,14 @@ class Output:
         """Whether people look at it."""
         return self._fd is not None and os.isatty(self._fd)
 
+    @property
+    def is_pipe(self) -> bool:
+        """Whether another program reads it."""
+        if self._fd is None:
+            return False
+        mode = os.fstat(self._fd).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
     def write(self, text: str) -> None:
         """Write now.
 

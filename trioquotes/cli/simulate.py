@@ -165,7 +165,7 @@ async def _simulate(simulator: Simulator[Any], host: str, port: int, *, tls: boo
             f" {many(len(records.requests), 'message')} received, {many(len(records.breaches), 'limit')} passed"
         )
 
-    status = StatusLine(figures, shared=False)
+    status = StatusLine(figures, output)
     async with AsyncExitStack() as stack:
         context, path = stack.enter_context(_authority(host)) if tls else (None, None)
         url = await stack.enter_async_context(serving(simulator, host, port, context))

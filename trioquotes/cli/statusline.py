@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import trio
 
 from trioquotes.cli.exits import one_line
+from trioquotes.cli.output import Output
 
 __all__ = ["Rate", "StatusLine", "age", "bar", "clock"]
 
@@ -79,19 +80,20 @@ class StatusLine:
 
     Args:
         text: what to show, asked each time.
-        shared: whether standard output goes to the same screen, so that the line must make room for it.
+        output: standard output; where it goes to the same screen the line makes room for it, and where it goes into a
+            pipe there is no line: who reads it may draw on that screen, as a pager does.
 
     Attributes:
-        is_on: whether standard error is a terminal that can redraw a line.
+        is_on: whether standard error is a terminal that can redraw a line, and nobody else draws there.
     """
 
-    def __init__(self, text: Callable[[], str], *, shared: bool) -> None:
+    def __init__(self, text: Callable[[], str], output: Output) -> None:
         self._text = text
-        self._shared = shared
+        self._shared = output.is_terminal
         self._shown = False
         self._is_aside = False
         self._due_s = 0.0
-        self.is_on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.is_on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not output.is_pipe
 
     async def run(self) -> None:
         """Redraw until cancelled, then leave an empty line behind; only where :attr:`is_on`."""

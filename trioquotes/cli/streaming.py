@@ -126,7 +126,7 @@ class Printer(ABC):
 
     def __init__(self, venue: str, title: str, count: int | None, *, silent: bool = False) -> None:
         self.output = Output()
-        self.status = StatusLine(self.progress, shared=self.output.is_terminal)
+        self.status = StatusLine(self.progress, self.output)
         self.events = 0
         self.notices = 0
         self.connections = 0
