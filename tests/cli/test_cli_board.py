@@ -251,6 +251,21 @@ def test_the_summary_of_several_venues_has_a_sum() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_the_summary_is_broken_between_words_where_the_terminal_is_narrow(width: int) -> None:
+    shown = board()
+    count = TallyCount(
+        frames=1234567, bytes=9, elements=1234567, delivered=1234567, folded=0, ignored={"a": 1}, malformed=0, gaps=0
+    )  # fmt: skip
+    shown.ended("coinbase", count)
+    lines = summary(shown, 165.0, width)
+    assert max(map(len, lines)) <= width
+    said = " ".join(" ".join(lines).split())
+    assert "coinbase: frames 1,234,567, elements 1,234,567, delivered 1,234,567, folded 0, ignored 1," in said
+    assert "0 lines dropped on purpose, 0 recovered; 0 gaps said, 0 books resynced" in said
+    assert summary(shown, 165.0, 80) == summary(shown, 165.0), "where the table fits it stays one"
+
+
 def test_five_venues_of_very_different_prices_fit_a_usual_terminal() -> None:
     shown = Board(100.0)
     for venue, instrument, price in (

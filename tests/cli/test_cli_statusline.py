@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 import trio
@@ -94,6 +95,33 @@ async def test_the_line_stays_away_while_a_shared_screen_is_written_to(
         await trio.sleep(EVERY_S)
         assert terminal.getvalue().endswith("\r\x1b[Kx")
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.skipif(not hasattr(os, "tcgetpgrp"), reason="no jobs here")
+async def test_a_job_in_the_background_draws_on_nobodys_screen(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Own(Terminal):
+        def fileno(self) -> int:
+            return 2
+
+    foreground = os.getpgrp()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", terminal := Own())
+    monkeypatch.setattr("os.tcgetpgrp", lambda _: foreground)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(StatusLine(lambda: "x", SameScreen()).run)
+        await wait_all_tasks_blocked()
+        foreground += 1
+        await trio.sleep(EVERY_S * 2.5)
+        assert terminal.getvalue() == "\r\x1b[Kx"
+        foreground -= 1
+        await trio.sleep(EVERY_S)
+        assert terminal.getvalue() == "\r\x1b[Kx" * 2
+        foreground += 1
+        await trio.sleep(EVERY_S)
+        nursery.cancel_scope.cancel()
+    assert terminal.getvalue() == "\r\x1b[Kx" * 2, "nor does it take anything away there"
 
 
 @pytest.mark.parametrize(

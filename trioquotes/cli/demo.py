@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import ssl
 from collections.abc import AsyncIterator
@@ -95,7 +96,8 @@ async def _demo(output: Output, seconds: float | None, *, is_live: bool) -> int:
             nursery.start_soon(_drop_lines, places, board, seconds, name="drop lines")
             await _sessions(places, board, tls.client_context(), stop)
             nursery.cancel_scope.cancel()
-    output.write("".join(line + "\n" for line in summary(board, trio.current_time())))
+    width = shutil.get_terminal_size().columns if output.is_terminal else None
+    output.write("".join(line + "\n" for line in summary(board, trio.current_time(), width)))
     return stop.exit_code
 
 

@@ -132,6 +132,9 @@ class StatusLine:
     def _draw(self) -> None:
         if self._is_aside:
             return
+        if not _in_foreground():
+            self._shown = False  # whoever has the terminal now has drawn over it
+            return
         self._shown = True
         self._put(ERASE + one_line(self._text())[: _columns() - ROOM])
 
@@ -140,6 +143,14 @@ class StatusLine:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(text)
             sys.stderr.flush()
+
+
+def _in_foreground() -> bool:
+    """Whether the terminal is this job's: one in the background draws on nobody's screen."""
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except (AttributeError, OSError, ValueError):  # no jobs on this system, or not the terminal that has them
+        return True
 
 
 def _columns() -> int:

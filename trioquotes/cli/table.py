@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
@@ -262,21 +263,53 @@ def plain_rows(board: Board, now_s: float) -> list[str]:
     ]
 
 
-def summary(board: Board, now_s: float) -> list[str]:
-    """What remains when it is over: what became of every element, venue by venue, and what was lost and found."""
-    head = ("", "frames", "elements", "delivered", "folded", "ignored", "malformed")
+_FATES = ("frames", "elements", "delivered", "folded", "ignored", "malformed")
+
+
+def summary(board: Board, now_s: float, width: int | None = None) -> list[str]:
+    """What remains when it is over: what became of every element, venue by venue, and what was lost and found.
+
+    Args:
+        board: what was seen.
+        now_s: the time.
+        width: of the terminal, in columns; ``None`` where no line is too long.
+    """
     venues = [venue for venue in dict.fromkeys(venue for venue, _ in board.rows) if venue in board.counts]
     counts = [(venue, board.counts[venue]) for venue in venues]
     if len(counts) > 1:
         counts.append(("all", sum((count for _, count in counts[1:]), counts[0][1])))
-    first = max(len(venue) for venue, _ in [*counts, ("", None)])
-    widths = [max(len(title) + 2, 9) for title in head[1:]]
-    lines = [f"trioquotes demo: {many(board.events, 'event')} in {clock(now_s - board.started_s)}"]
-    for venue, *figures in [head, *((venue, *_figures(count)) for venue, count in counts)]:
-        lines.append(f"  {venue:<{first}}" + "".join(map(str.rjust, figures, widths)))
     gaps, resynced = board.seen["Gap"], board.seen["Resynced"]
-    recovery = f"  {many(board.dropped, 'line')} dropped on purpose, {board.recovered:,} recovered;"
-    return [*lines, f"{recovery} {many(gaps, 'gap')} said, {many(resynced, 'book')} resynced"]
+    title = f"trioquotes demo: {many(board.events, 'event')} in {clock(now_s - board.started_s)}"
+    recovery = (
+        f"  {many(board.dropped, 'line')} dropped on purpose, {board.recovered:,} recovered;"
+        f" {many(gaps, 'gap')} said, {many(resynced, 'book')} resynced"
+    )
+    lines = [title, *_ledger_table(counts), recovery]
+    if width is None or max(map(len, lines)) <= width:
+        return lines
+    return [part for line in (title, *_ledger_words(counts), recovery) for part in _wrapped(line, width)]
+
+
+def _ledger_table(counts: Sequence[tuple[str, TallyCount]]) -> list[str]:
+    """One line per venue, aligned below its head."""
+    first = max(len(venue) for venue, _ in [*counts, ("", None)])
+    widths = [max(len(title) + 2, 9) for title in _FATES]
+    rows = [("", _FATES), *((venue, _figures(count)) for venue, count in counts)]
+    return [f"  {venue:<{first}}" + "".join(map(str.rjust, figures, widths)) for venue, figures in rows]
+
+
+def _ledger_words(counts: Sequence[tuple[str, TallyCount]]) -> list[str]:
+    """The same as one sentence per venue, which a narrow screen can break."""
+    return [
+        f"  {venue}: " + ", ".join(map("{}\N{NO-BREAK SPACE}{}".format, _FATES, _figures(count)))
+        for venue, count in counts
+    ]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """The line in parts that fit, the further ones further in."""
+    parts = textwrap.wrap(line, max(width, 20), subsequent_indent="    ", break_on_hyphens=False)
+    return [part.replace("\N{NO-BREAK SPACE}", " ") for part in parts]
 
 
 def _figures(count: TallyCount) -> tuple[str, ...]:
