@@ -14,7 +14,7 @@ from trioquotes.errors import ConnectFailed, InternalError, SubscriptionRejected
         (UnknownVenue("no such venue"), 2, "trioquotes: no such venue\n"),
         (ConnectFailed("nobody\nis there"), 1, f"trioquotes: nobody is there ({DOCTOR})\n"),
         (SubscriptionRejected("trades", "no"), 1, "trioquotes: trades: no\n"),
-        (OSError(28, "No space left on device", "out.jsonl"), 1, "trioquotes: out.jsonl: No space left on device\n"),
+        (OSError(28, "No space left on device", "out.jsonl"), 1, "trioquotes: out.jsonl: No space left on device: make room there, or choose another place\n"),
         (OSError("odd"), 1, "trioquotes: odd\n"),
         (KeyboardInterrupt(), 130, ""),
         (ClosedOutput(), 0, ""),

@@ -175,10 +175,13 @@ def test_nothing_to_read_from_and_nobody_to_tell_are_no_bugs(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is full on demand")
-def test_what_is_full_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["venues", "zonda", "--json"], ["venues"], ["--help"], ["--version"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_full_is_named(tmp_path: Path, words: list[str], unbuffered: str) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
-        result = ended(started("venues", "zonda", "--json", cwd=tmp_path, stdout=full))
-    assert (result.code, result.err) == (1, "trioquotes: standard output: No space left on device\n")
+        result = ended(started(*words, cwd=tmp_path, stdout=full, env={"PYTHONUNBUFFERED": unbuffered}))
+    said = "trioquotes: standard output: No space left on device: make room there, or choose another place\n"
+    assert (result.code, result.err) == (1, said)
 
 
 def test_after_the_work_one_more_ctrl_c_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

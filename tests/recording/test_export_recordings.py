@@ -308,6 +308,20 @@ def test_what_is_there_is_not_replaced_unless_it_is_an_export_and_that_is_wanted
     assert os.listdir(tmp_path) == ["out"]  # noqa: PTH208  # hidden ones too
 
 
+def test_what_of_the_old_export_could_not_be_removed_is_named(
+    coins: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert export(coins.path, out, format="csv").left_over is None
+    assert export(coins.path, out, format="csv", overwrite=True).left_over is None
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    left = export(coins.path, out, format="ndjson", overwrite=True).left_over
+    assert left is not None
+    assert left.parent == tmp_path
+    assert list(left.rglob("*.csv"))
+    assert not list(out.rglob("*.csv"))
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_what_is_no_export_is_never_replaced(coins: Kept, tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "out").mkdir()
@@ -397,7 +411,9 @@ def test_a_disk_that_is_full_is_an_error_that_names_the_file(
             [sys.executable, "-c", textwrap.dedent(LIMITED), coins.path, tmp_path / "out", suffix],
             capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
-    assert ended.stdout.startswith(f"RecordingError {tmp_path}")
+    assert ended.stdout.startswith(f"RecordingError {tmp_path / 'out'}{os.sep}"), (
+        "not where it was in the making"
+    )
     assert f"part-0.{suffix}: File too large" in ended.stdout
     assert ended.stderr == ""
 

@@ -230,12 +230,64 @@ async def test_a_full_disk_ends_the_recording_and_not_the_session(
                     await stream.receive()
     error = recorder.status().error
     assert isinstance(error, tq.RecordingError)
-    assert str(error) == f"{tmp_path}: the recording ended: {os.strerror(errno.ENOSPC)}"
+    assert str(error) == (
+        f"{tmp_path}: the recording ended: {os.strerror(errno.ENOSPC)}: make room there, or choose another place"
+    )
     assert [entry.getMessage() for entry in caplog.records if entry.levelno == logging.ERROR] == [str(error)]
     # What was written before can be read, and ends where a block does.
     summary = Recording(tmp_path).summary()
     assert (summary.torn, summary.unfinished) == ((), 1)
     assert sum(summary.records.values()) - 1 == recorder.status().written > 0
+
+
+def test_a_segment_that_cannot_even_be_begun_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, room=5)
+    to = Writer(tmp_path, lambda *_: b"x", segment_bytes=1, segment_s=1.0, sync="block", open_file=disk.open)
+    with pytest.raises(tq.RecordingError, match="cannot record there: No space left on device: make room"):
+        to.open()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [b"", MAGIC, MAGIC + b"torn"])
+async def test_a_crash_before_the_first_record_leaves_a_folder_to_go_on_with(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, left: bytes
+) -> None:
+    (tmp_path / "000001.tqr").write_bytes(left)
+    with trio.fail_after(600):
+        async with (
+            open_world(2) as world,
+            session(world, record(tmp_path, connector=TapConnector(world))) as stream,
+        ):
+            await stream.receive()
+    assert [path.name for path in segments_of(tmp_path)] == ["000001.tqr", "000002.tqr"]
+    assert (Recording(tmp_path).venue, Recording(tmp_path).summary().runs) == ("coinbase", 1)
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_in_the_way_of_the_folder_is_said(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "r"
+    if kind == "link":
+        path.symlink_to("nowhere")
+        said = "it is there and is no folder"
+    else:
+        path.write_text("")
+        said = "it is a file, not a folder"
+    with pytest.raises(tq.RecordingError, match=f"r: cannot record there: {said}"):
+        writer(path).open()
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    assert segments_of(tmp_path / "nothing") == []
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(tq.RecordingError, match="Permission denied: give this user the permission"):
+        Recording(tmp_path).summary()
 
 
 async def test_a_disk_that_hangs_holds_up_nothing_and_memory_is_bounded(

@@ -14,10 +14,9 @@ from importlib.metadata import version
 
 import attrs
 from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
 
 from trioquotes.cli.exits import DONE, USAGE, ClosedOutput, judge, say
-from trioquotes.cli.output import closed_output, open_missing
+from trioquotes.cli.output import Page, closed_output, open_missing, writing
 from trioquotes.cli.words import misuse
 
 __all__ = ["load", "main"]
@@ -160,14 +159,6 @@ HELP = """Typed market data and private account events over WebSocket.
 went wrong. Exit codes: 0 done, 1 a session error, 2 wrong usage, 130 Ctrl-C."""
 
 
-class _Console(Console):
-    """A console that lets the command end when nobody reads any more, where rich exits by itself."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise what the command line ends quietly with."""
-        raise ClosedOutput
-
-
 def load() -> None:
     """Load the command that the program was started for: what takes a moment is done while nothing can be half done."""
     name = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
@@ -205,8 +196,9 @@ def _run(words: list[str]) -> int:
     app = _app()
     try:
         with closed_output():
-            code = app(words, console=_Console(highlight=False))
-            sys.stdout.flush()
+            code = app(words, console=Page(highlight=False))
+            with writing():
+                sys.stdout.flush()
     except CycloptsError as error:
         usages = {name: command.usage for name, command in COMMANDS.items()}
         say(f"trioquotes: {misuse(error, usages)} (--help shows what there is)")

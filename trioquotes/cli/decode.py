@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -17,6 +18,7 @@ from cyclopts import Parameter
 
 from trioquotes._protocol.codec import BadFrame, Reader, json_converter, seconds_ns
 from trioquotes._protocol.offline import Offline
+from trioquotes._runtime.files import describe_file_error
 from trioquotes.books import OrderBook
 from trioquotes.cli.exits import DONE, say
 from trioquotes.cli.lines import event_lines, ledger_line
@@ -33,6 +35,9 @@ WRITE_CHARS = 64 * 1024
 
 LONG_BYTES = 4 * 1024 * 1024
 """From this size on a file takes long enough for a progress bar."""
+
+LINE_BYTES = 128 * 1024 * 1024
+"""What no line of a capture is as long as: several times the largest message of any venue."""
 
 LAST_NS = 2**63 - 1
 
@@ -135,7 +140,7 @@ def _opened(file: str) -> Iterator[tuple[IO[bytes], str]]:
     try:
         stream = open(file, "rb")  # noqa: SIM115, PTH123  # closed below; what cannot be opened is named here
     except OSError as error:
-        raise CaptureError(f"{file}: {error.strerror}") from None
+        raise CaptureError(f"{file}: {describe_file_error(error)}") from None
     with stream:
         yield stream, file
 
@@ -149,7 +154,9 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[CapturedLine]:
     number = 0
     empty = True
     try:
-        for number, text in enumerate(stream, start=1):  # noqa: B007  # named in the error
+        for number, text in enumerate(iter(partial(stream.readline, LINE_BYTES), b""), start=1):  # noqa: B007  # named in the error
+            if len(text) == LINE_BYTES:  # it may never end, and memory does
+                raise BadFrame(f"longer than {LINE_BYTES >> 20} MiB")
             if not text.strip():
                 continue
             empty = False
@@ -160,7 +167,7 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[CapturedLine]:
     except BadFrame as error:
         raise CaptureError(f"{name}, line {number}: not a captured frame: {error.reason}") from None
     except OSError as error:
-        raise CaptureError(f"{name}: {error.strerror}") from None
+        raise CaptureError(f"{name}: {describe_file_error(error)}") from None
     if empty:
         raise CaptureError(f"{name}, line 1: the file is empty, there are no captured frames in it")
 

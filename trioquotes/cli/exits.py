@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 
+from trioquotes._runtime.files import describe_file_error
 from trioquotes.errors import ConnectFailed, InternalError, TrioquotesError, UsageError
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "FAILED",
     "HUNG_UP",
     "INTERRUPTED",
+    "STDOUT",
     "TERMINATED",
     "USAGE",
     "ClosedOutput",
@@ -33,6 +35,9 @@ TERMINATED = 143
 HUNG_UP = 129
 """128 + SIGHUP."""
 
+
+STDOUT = "standard output"
+"""What errors call it, in place of a file's name."""
 
 DOCTOR = "trioquotes doctor VENUE, with the same --endpoint, shows which step fails and what to do"
 
@@ -73,6 +78,8 @@ def judge(error: BaseException, *, debug: bool) -> int:
     elif isinstance(cause, TrioquotesError) and not isinstance(cause, InternalError):
         say(f"trioquotes: {cause}")
     elif isinstance(cause, OSError):
+        if cause.filename == STDOUT:
+            _silence()
         say(f"trioquotes: {_system_words(cause)}")
     else:
         hint = "" if debug else "; --debug shows the traceback"
@@ -93,12 +100,12 @@ def _sole(error: BaseException) -> BaseException:
 
 
 def _system_words(error: OSError) -> str:
-    words = error.strerror or str(error) or type(error).__name__
+    words = describe_file_error(error)
     return f"{error.filename}: {words}" if error.filename else words
 
 
 def _silence() -> None:
-    """Let the interpreter's own last flush of standard output meet no closed pipe."""
+    """Let the interpreter's own last flush of standard output meet no closed pipe and no full disk."""
     with contextlib.suppress(OSError, ValueError):
         if sys.stdout is None:
             return

@@ -117,6 +117,8 @@ def _remarks(summary: ExportSummary) -> Iterator[str]:
     yield from map(str, summary.torn)
     if summary.ended is not None:
         yield f"it ends before the recording does: {summary.ended}"
+    if summary.left_over is not None:
+        yield f"{summary.left_over}: the export that was replaced could not be removed: delete it"
     for table in summary.tables:
         for column in table.texts:
             yield f"{table.name}: {column} is text: no column of 38 digits holds all of its numbers exactly"

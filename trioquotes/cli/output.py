@@ -7,12 +7,14 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import trio
+from rich.console import Console
 
-from trioquotes.cli.exits import ClosedOutput
+from trioquotes.cli.exits import STDOUT, ClosedOutput
 
-__all__ = ["Output", "closed_output", "open_missing"]
+__all__ = ["Output", "Page", "closed_output", "open_missing", "writing"]
 
 
 def open_missing() -> bool:
@@ -37,6 +39,35 @@ def closed_output() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise ClosedOutput from None
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """A block in which nothing but standard output is written to, which its errors name."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ClosedOutput from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, STDOUT) from None
+
+
+class Page(Console):
+    """What lays text out for standard output, and lets the command line say what goes wrong there."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the command line ends quietly with, where rich exits by itself."""
+        raise ClosedOutput
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """See rich.
+
+        Raises:
+            ClosedOutput: nobody reads any more.
+            OSError: it cannot be written, and why.
+        """
+        with writing():
+            super().print(*objects, **options)
 
 
 class Output:
@@ -72,18 +103,13 @@ class Output:
         Raises:
             ClosedOutput: nobody reads any more.
         """
-        with closed_output():
+        with writing():
             if self._fd is None:
                 sys.stdout.write(text)
                 return
             data = memoryview(text.encode())
-            try:
-                while data:
-                    data = data[os.write(self._fd, data) :]
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, "standard output") from None
+            while data:
+                data = data[os.write(self._fd, data) :]
 
     async def send(self, text: str) -> None:
         """Write in a thread; a cancelled call returns at once, with the thread left to itself.

@@ -19,6 +19,7 @@ from trioquotes.cli.numbers import many, number, whole
 from trioquotes.cli.stopping import Stop, run, stoppable
 from trioquotes.cli.streaming import LivePrinter, WatchedConnector, check_limits, topics_of, trusting
 from trioquotes.cli.words import folder, refusals, venue_of
+from trioquotes.errors import RecordingError
 from trioquotes.recording import Recorder
 from trioquotes.recording import record as recording
 
@@ -141,6 +142,8 @@ async def _record(session: Session, counter: _Counter, seconds: float | None) ->
         nursery.cancel_scope.cancel()
     error = counter.recorder.status().error
     if error is not None:
-        raise error
+        raise RecordingError(
+            f"{error}; what was written before is kept, and recording there again continues it"
+        )
     say(counter.total(statistics))
     return stop.exit_code

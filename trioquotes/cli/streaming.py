@@ -15,6 +15,7 @@ from trioquotes._protocol.effects import HttpRequest, Reply
 from trioquotes._protocol.veil import Veil, carried
 from trioquotes._runtime.connector import Connector, Line, LineFailed, Target
 from trioquotes._runtime.engine import SessionStatistics
+from trioquotes._runtime.files import describe_file_error
 from trioquotes._runtime.secrets import texts_of
 from trioquotes._runtime.stream import Stream
 from trioquotes._runtime.tls import default_context
@@ -71,7 +72,7 @@ def trusting(path: Path) -> ssl.SSLContext:
     except ssl.SSLError:
         raise UsageError(f"--ca {path} holds no certificate in PEM form") from None
     except OSError as error:
-        raise UsageError(f"--ca {path}: {error.strerror}") from None
+        raise UsageError(f"--ca {path}: {describe_file_error(error)}") from None
     return context
 
 

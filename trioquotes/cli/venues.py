@@ -16,7 +16,7 @@ from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import Budget, Endpoint, Options
 from trioquotes.cli.exits import DONE
 from trioquotes.cli.numbers import listed, memory
-from trioquotes.cli.output import Output
+from trioquotes.cli.output import Output, writing
 from trioquotes.cli.words import venue_of
 from trioquotes.errors import MissingCredentials, UsageError
 from trioquotes.events import Event
@@ -123,7 +123,7 @@ def _drawn(parts: list[Table], output: Output) -> str:
     """Tables as text: as wide as the terminal, without colours where there is none."""
     width = None if output.is_terminal else PIPED_COLUMNS
     console = Console(width=width, no_color=not output.is_terminal, highlight=False)
-    with console.capture() as capture:
+    with writing(), console.capture() as capture:  # rich writes even then, if only nothing
         for part in parts:
             console.print(part)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

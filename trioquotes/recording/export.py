@@ -43,6 +43,7 @@ class ExportSummary:
         gaps: how often something may be missing: the ``Gap`` notices in the table ``notice``.
         torn: segments of the recording that end before their time.
         ended: why the only topic ended before the recording did; ``None`` where it did not.
+        left_over: where the export that was replaced still is, as far as it could not be removed; ``None`` where it is gone.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class ExportSummary:
     gaps: int
     torn: tuple[TornSegment, ...]
     ended: TrioquotesError | None = None
+    left_over: Path | None = None
 
     @property
     def rows(self) -> int:
@@ -154,10 +156,10 @@ class Exporter:
                 more, _ = await self._pass(again)
                 tables += more
             summary = self._summary(sorted(tables, key=lambda table: table.name))
-            self._place.finish(_manifest(summary, self._source))
+            left_over = self._place.finish(_manifest(summary, self._source))
         finally:
             self._place.discard()
-        return summary
+        return attrs.evolve(summary, left_over=left_over)
 
     def _summary(self, tables: list[TableSummary]) -> ExportSummary:
         return ExportSummary(
@@ -184,7 +186,8 @@ class Exporter:
         """
         self._passes += 1
         self._gaps = 0
-        sink = Sink(self._place.staging, self._format, self._venue.name, again)
+        place = self._place
+        sink = Sink(place.staging, self._format, self._venue.name, again, known_as=place.path)
         mailbox = Mailbox(self._venue.name, lambda: self._replayer.progress.wall_ns or 0)
         try:
             async with self._session(self._replayer).run(mailbox):

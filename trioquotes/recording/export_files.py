@@ -6,6 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
@@ -182,16 +183,24 @@ class Sink:
         suffix: of the files, which says their format.
         venue: name of the venue.
         again: what the numbers of those tables need that have to be made again; no others are made then.
+        known_as: what errors call the folder, where it is to get another name in the end.
 
     Attributes:
         position: of the next event: how many there were.
     """
 
     def __init__(
-        self, folder: Path, suffix: Format, venue: str, again: Mapping[str, Extents] | None = None
+        self,
+        folder: Path,
+        suffix: Format,
+        venue: str,
+        again: Mapping[str, Extents] | None = None,
+        *,
+        known_as: Path | None = None,
     ) -> None:
         self.position = 0
         self._folder = folder
+        self._known_as = folder if known_as is None else known_as
         self._suffix: Format = suffix
         self._venue = venue
         self._again = again
@@ -291,7 +300,7 @@ class Sink:
         if batch is None:
             return
         file = self._file(partition, share, table)
-        with about(file.path):
+        with self._about(file.path):
             table.put(file, batch)
 
     def _file(self, partition: Partition, share: _Share, table: _Table[Any]) -> _File:
@@ -302,14 +311,17 @@ class Sink:
             is_new = not (share.parts and table.continues)
             share.parts += is_new
             path = self._folder.joinpath(*partition.folders, f"part-{share.parts - 1}.{table.suffix}")
-            with about(path):
+            with self._about(path):
                 file = self._open[partition] = _File(path, is_new=is_new)
         self._open.move_to_end(partition)
         return file
 
+    def _about(self, path: Path) -> AbstractContextManager[None]:
+        return about(self._known_as / path.relative_to(self._folder))
+
     def _close_oldest(self) -> None:
         _, file = self._open.popitem(last=False)
-        with about(file.path):
+        with self._about(file.path):
             file.close()
 
     # What came of it --------------------------------------------------------------------------------
@@ -321,7 +333,7 @@ class Sink:
             if isinstance(table, _ParquetTable) and table.irregular:
                 found[name] = table.tabulator.extents
                 for path in sorted((self._folder / name).rglob(f"*.{table.suffix}")):
-                    with about(path):
+                    with self._about(path):
                         path.unlink()
         return found
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from trioquotes._runtime.files import describe_file_error
 from trioquotes.errors import RecordingError, UsageError
 
 __all__ = ["MANIFEST", "Place", "about"]
@@ -29,7 +30,7 @@ def about(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RecordingError(f"{path}: {error.strerror or error}") from error
+        raise RecordingError(f"{path}: {describe_file_error(error)}") from error
 
 
 class Place:
@@ -45,6 +46,7 @@ class Place:
 
     Raises:
         UsageError: something is there that must not be replaced.
+        RecordingError: what is there cannot be looked at.
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
@@ -55,6 +57,11 @@ class Place:
         beside = path if path.name == name else path.parent / name
         self.staging = beside.with_name(f".{name}.{os.getpid()}.part")
         self._old = beside.with_name(f".{name}.{os.getpid()}.old")
+        with about(path):
+            self._check(overwrite=overwrite)
+
+    def _check(self, *, overwrite: bool) -> None:
+        path = self.path
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             raise UsageError(f"{path} is there and is no folder")
         if (path / MANIFEST).is_file():
@@ -76,8 +83,11 @@ class Place:
         """Leave nothing behind of what is not finished."""
         shutil.rmtree(self.staging, ignore_errors=True)
 
-    def finish(self, manifest: object) -> None:
+    def finish(self, manifest: object) -> Path | None:
         """Give the folder its name; what had it goes only once the new one is complete.
+
+        Returns:
+            Where what had it still is, as far as it could not be removed; ``None`` where it is gone.
 
         Raises:
             RecordingError: that failed; what was there is there still.
@@ -95,3 +105,4 @@ class Place:
                     self._old.rename(self.path)
                 raise
         shutil.rmtree(self._old, ignore_errors=True)
+        return self._old if self._old.exists() else None

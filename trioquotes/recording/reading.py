@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from trioquotes._runtime.files import describe_file_error
 from trioquotes.errors import RecordingError
 from trioquotes.recording.format import NotASegment, SegmentReader, Tear, decode_record
 from trioquotes.recording.records import (
@@ -130,8 +131,15 @@ class Recording:
 
     @property
     def segments(self) -> list[Path]:
-        """The files, oldest first; none where there is no such folder."""
-        return segments_of(self.path)
+        """The files, oldest first; none where there is no such folder.
+
+        Raises:
+            RecordingError: the folder cannot be read.
+        """
+        try:
+            return segments_of(self.path)
+        except OSError as error:
+            raise RecordingError(f"{self.path}: {describe_file_error(error)}") from error
 
     def headers(self) -> Iterator[tuple[Path, RunBegun]]:
         """The first record of each segment that has one.
@@ -237,7 +245,7 @@ class _Segment:
                 while data := file.read(CHUNK_BYTES):
                     yield from map(decode_record, reader.feed(data))
         except OSError as error:
-            raise RecordingError(f"{self.path}: {error.strerror or error}") from error
+            raise RecordingError(f"{self.path}: {describe_file_error(error)}") from error
         except NotASegment as error:
             raise RecordingError(f"{self.path}: {error}") from error
         self.tear = reader.end()

@@ -246,8 +246,10 @@ class Recorder(Attendant):
         """
         del nursery
         journal = self._attend(engine)
-        found = Recording(self.path)
-        if found.segments and found.venue != engine.venue.name:
+        _, found = next(
+            Recording(self.path).headers(), (None, None)
+        )  # a crash may leave a segment without any
+        if found is not None and found.venue != engine.venue.name:
             raise RecordingError(f"{self.path} is a recording of {found.venue}, not of {engine.venue.name}")
         if journal.writer is not None:
             journal.writer.open()

@@ -20,6 +20,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from trioquotes._runtime.files import describe_file_error
 from trioquotes.errors import RecordingError
 from trioquotes.recording.format import MAGIC, BlockWriter
 
@@ -65,8 +66,16 @@ _LOG.addHandler(logging.NullHandler())  # who wants to hear it says so
 
 
 def segments_of(folder: Path) -> list[Path]:
-    """The segments of a recording, oldest first."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.stem.isdecimal())
+    """The segments of a recording, oldest first; none where there is no such folder.
+
+    Raises:
+        OSError: nobody can say, since the folder cannot be read.
+    """
+    try:
+        found = list(folder.iterdir())  # glob would take what it may not read for empty
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(path for path in found if path.suffix == SUFFIX and path.stem.isdecimal())
 
 
 def open_segment(path: Path) -> int:
@@ -163,7 +172,11 @@ class Writer:
             self._begin_segment()
         except OSError as error:
             self._release()
-            reason = "it is a file, not a folder" if self._folder.is_file() else error.strerror or error
+            reason = describe_file_error(error)
+            if isinstance(error, FileExistsError):
+                reason = (
+                    "it is a file, not a folder" if self._folder.is_file() else "it is there and is no folder"
+                )
             raise RecordingError(f"{self._folder}: cannot record there: {reason}") from error
         except RecordingError:
             self._release()
@@ -220,7 +233,7 @@ class Writer:
                 if ending or self.progress.error is not None:
                     break
         except OSError as error:
-            self._fail(error.strerror or str(error))
+            self._fail(describe_file_error(error))
         except Exception as error:  # noqa: BLE001  # whatever it is, the session is told that nothing is recorded any more
             self._fail(f"{type(error).__name__}: {error}")
         finally:
@@ -264,7 +277,13 @@ class Writer:
         self._blocks = BlockWriter()
         self._size = 0
         self._since_s = time.monotonic()
-        self._write(MAGIC + self._blocks.block([self._header(self._number, self.progress.written)]))
+        try:
+            self._write(MAGIC + self._blocks.block([self._header(self._number, self.progress.written)]))
+        except OSError:
+            self._end_segment()
+            with contextlib.suppress(OSError):
+                path.unlink()  # there is nothing in it
+            raise
         self._number += 1
         self.progress.segments += 1
         self._sync_folder()
