@@ -155,8 +155,7 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[CapturedLine]:
     empty = True
     try:
         for number, text in enumerate(iter(partial(stream.readline, LINE_BYTES), b""), start=1):  # noqa: B007  # named in the error
-            if len(text) == LINE_BYTES:  # it may never end, and memory does
-                raise BadFrame(f"longer than {LINE_BYTES >> 20} MiB")
+            _check_length(text)
             if not text.strip():
                 continue
             empty = False
@@ -170,6 +169,11 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[CapturedLine]:
         raise CaptureError(f"{name}: {describe_file_error(error)}") from None
     if empty:
         raise CaptureError(f"{name}, line 1: the file is empty, there are no captured frames in it")
+
+
+def _check_length(text: bytes) -> None:
+    if len(text) == LINE_BYTES:  # it may never end, and memory does
+        raise BadFrame(f"longer than {LINE_BYTES >> 20} MiB")
 
 
 def _check_time(line: CapturedLine) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import trio
 from cyclopts import Parameter
@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from trioquotes._protocol.effects import Options
 from trioquotes._runtime.endpoints import DEFAULT, resolve_endpoint
 from trioquotes._runtime.network import parse_url
-from trioquotes._runtime.proxies import SOCKETS, Ways
+from trioquotes._runtime.proxies import SOCKETS, Ways, make_route
 from trioquotes._runtime.tls import default_context
 from trioquotes._runtime.transport import TapConnector
 from trioquotes.cli.doctor_plan import plan_for
@@ -28,7 +28,7 @@ from trioquotes.cli.output import Output
 from trioquotes.cli.statusline import StatusLine
 from trioquotes.cli.stopping import run, stoppable
 from trioquotes.cli.streaming import trusting
-from trioquotes.cli.words import refusals, venue_of
+from trioquotes.cli.words import chosen, proxy_of, refusals, venue_of
 
 __all__ = ["doctor", "examine", "patient_for"]
 
@@ -41,6 +41,9 @@ def doctor(
     instrument: Annotated[str | None, Parameter(metavar="I", show_default=False)] = None,
     timeout: Annotated[float, Parameter(metavar="S", converter=number)] = 10.0,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
+    proxy: Annotated[
+        str | None, Parameter(metavar="URL|none", show_default=False, converter=proxy_of)
+    ] = None,
     as_json: Annotated[bool, Parameter(name="--json", show_default=False)] = False,
 ) -> int:
     """Check step by step whether a venue can be streamed from here, and say what to do where not.
@@ -51,17 +54,27 @@ def doctor(
         instrument: What to subscribe; a busy one of the venue's unless given.
         timeout: Seconds for each step.
         ca: A PEM file with a certificate authority to trust as well (that of `simulate --tls`).
+        proxy: The proxy for every connection, http://, https://, socks5:// or socks5h://, with user:password@ where it
+            wants them; none for no proxy. Without it HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
         as_json: Print one JSON object at the end.
 
     Returns:
         The exit code.
     """
-    patient = patient_for(venue, endpoint=endpoint, instrument=instrument, timeout_s=timeout, ca=ca)
+    patient = patient_for(
+        venue, endpoint=endpoint, instrument=instrument, timeout_s=timeout, ca=ca, proxy=chosen(proxy)
+    )
     return run(partial(examine, patient, machine=as_json))
 
 
 def patient_for(
-    venue: str, *, endpoint: str | None, instrument: str | None, timeout_s: float, ca: Path | None
+    venue: str,
+    *,
+    endpoint: str | None,
+    instrument: str | None,
+    timeout_s: float,
+    ca: Path | None,
+    proxy: str | Literal[False] | None = None,
 ) -> Patient:
     """What the words of the command line mean, checked before anything is started.
 
@@ -78,12 +91,14 @@ def patient_for(
         found.serve(plan.topic, Options(endpoint=resolved, has_credentials=credentials is not None))
     given = None if ca is None else trusting(ca)
     address = parse_url(resolved.public, SOCKETS)
+    route = make_route(proxy, None, None)
     return Patient(
         venue=found,
         endpoint=endpoint,
         url=resolved.public,
         address=address,
-        way=Ways().to(address, SOCKETS, given, carries=credentials is not None),
+        route=route,
+        way=Ways().through(route).to(address, SOCKETS, given, carries=credentials is not None),
         plan=plan,
         credentials=credentials,
         context=given or default_context(),
@@ -120,7 +135,7 @@ async def examine(patient: Patient, *, machine: bool) -> int:
     def progress() -> str:
         return f"{checkup.step}, {duration(checkup.going_s)} of {patient.timeout_s:g} s at most"
 
-    checkup = Checkup(patient, TapConnector(), tell)
+    checkup = Checkup(patient, TapConnector().through(patient.route), tell)
     status = StatusLine(progress, output)
     if not machine:
         output.write(f"{heading['venue']} at {heading['url']}, {heading['topic']}\n")

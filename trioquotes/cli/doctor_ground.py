@@ -57,7 +57,7 @@ class Ground:
 
     Args:
         address: of the venue's socket.
-        way: what a session reaches it by; a tunnel where the environment names a proxy.
+        way: what a session reaches it by; a tunnel where there is a proxy.
         context: for TLS.
         timeout_s: for one step.
     """

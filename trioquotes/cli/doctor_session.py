@@ -15,7 +15,7 @@ from trioquotes._protocol.budget import Budgets
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import ChargeKind, Failure, HttpRequest, Reply
 from trioquotes._runtime.channel import Channel
-from trioquotes._runtime.connector import Connector, LineFailed, Network
+from trioquotes._runtime.connector import Connector, LineFailed, Network, Route
 from trioquotes._runtime.network import Address
 from trioquotes._runtime.session import Session
 from trioquotes._runtime.spending import charged
@@ -54,6 +54,7 @@ class Patient:
         endpoint: as it was given.
         url: of the socket.
         address: the same, taken apart.
+        route: how the user wants connections to leave this machine.
         way: what a session reaches that by.
         plan: what is asked.
         credentials: those that the environment holds.
@@ -66,6 +67,7 @@ class Patient:
     endpoint: str | None
     url: str
     address: Address
+    route: Route
     way: Network
     plan: Plan
     credentials: Credentials | None

@@ -18,7 +18,7 @@ from trioquotes.cli.keys import from_environment
 from trioquotes.cli.numbers import many, number, whole
 from trioquotes.cli.stopping import Stop, run, stoppable
 from trioquotes.cli.streaming import LivePrinter, WatchedConnector, check_limits, topics_of, trusting
-from trioquotes.cli.words import folder, refusals, venue_of
+from trioquotes.cli.words import chosen, folder, proxy_of, refusals, venue_of
 from trioquotes.errors import RecordingError
 from trioquotes.recording import Recorder
 from trioquotes.recording import record as recording
@@ -42,6 +42,9 @@ def record(
     count: Annotated[int | None, Parameter(metavar="N", show_default=False, converter=whole)] = None,
     seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
+    proxy: Annotated[
+        str | None, Parameter(metavar="URL|none", show_default=False, converter=proxy_of)
+    ] = None,
 ) -> int:
     """Record live events into a folder.
 
@@ -55,6 +58,8 @@ def record(
         count: End after this many events; notices do not count.
         seconds: End after this many seconds.
         ca: A PEM file with a certificate authority to trust as well (that of `simulate --tls`).
+        proxy: The proxy for every connection, http://, https://, socks5:// or socks5h://, with user:password@ where it
+            wants them; none for no proxy. Without it HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
 
     Returns:
         The exit code.
@@ -72,6 +77,7 @@ def record(
             credentials=credentials,
             endpoint=endpoint,
             ssl_context=None if ca is None else trusting(ca),
+            proxy=chosen(proxy),
             connector=recorder,
         )
     title = f"{found.name} {topic} {' '.join(instruments)}".rstrip()

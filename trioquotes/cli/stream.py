@@ -18,7 +18,7 @@ from trioquotes.cli.metrics import MetricsAddress, metrics_address, served
 from trioquotes.cli.numbers import number, whole
 from trioquotes.cli.stopping import run, stoppable
 from trioquotes.cli.streaming import LivePrinter, WatchedConnector, check_limits, topics_of, trusting
-from trioquotes.cli.words import refusals, venue_of
+from trioquotes.cli.words import chosen, proxy_of, refusals, venue_of
 
 __all__ = ["stream"]
 
@@ -33,6 +33,9 @@ def stream(
     count: Annotated[int | None, Parameter(metavar="N", show_default=False, converter=whole)] = None,
     seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
+    proxy: Annotated[
+        str | None, Parameter(metavar="URL|none", show_default=False, converter=proxy_of)
+    ] = None,
     summary: Annotated[bool, Parameter(show_default=False)] = False,
     metrics: Annotated[str | None, Parameter(metavar="[HOST:]PORT", show_default=False)] = None,
 ) -> int:
@@ -47,6 +50,8 @@ def stream(
         count: End after this many events; notices do not count.
         seconds: End after this many seconds.
         ca: A PEM file with a certificate authority to trust as well (that of `simulate --tls`).
+        proxy: The proxy for every connection, http://, https://, socks5:// or socks5h://, with user:password@ where it
+            wants them; none for no proxy. Without it HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
         summary: End with the ledger on standard error, as one JSON object.
         metrics: Serve the session's figures for Prometheus at this port of this machine; with a host, there.
 
@@ -66,6 +71,7 @@ def stream(
             credentials=credentials,
             endpoint=endpoint,
             ssl_context=None if ca is None else trusting(ca),
+            proxy=chosen(proxy),
             connector=watched,
         )
     title = f"{found.name} {topic} {' '.join(instruments)}".rstrip()

@@ -6,16 +6,19 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import copy
 from pathlib import Path
 
+import attrs
 import trio
 
 from trioquotes._protocol.contract import Venue
 from trioquotes._protocol.effects import HttpRequest, Reply
 from trioquotes._protocol.veil import Veil, carried
-from trioquotes._runtime.connector import Connector, Line, LineFailed, Target
+from trioquotes._runtime.connector import Connector, Line, LineFailed, Route, Target
 from trioquotes._runtime.engine import SessionStatistics
 from trioquotes._runtime.files import describe_file_error
+from trioquotes._runtime.proxies import routed
 from trioquotes._runtime.secrets import texts_of
 from trioquotes._runtime.stream import Stream
 from trioquotes._runtime.tls import default_context
@@ -76,6 +79,14 @@ def trusting(path: Path) -> ssl.SSLContext:
     return context
 
 
+@attrs.define
+class _Seen:
+    """What a watched connector noticed."""
+
+    attempts: int = 0
+    failure: str = ""
+
+
 class WatchedConnector:
     """A connector that remembers why the last attempt failed, to be shown while a session retries.
 
@@ -86,11 +97,26 @@ class WatchedConnector:
 
     def __init__(self, inner: Connector, credentials: Credentials | None) -> None:
         self._inner = inner
+        self._seen = _Seen()
         self._veil = Veil()
         if credentials is not None:
             self._veil.cover("credentials", *texts_of(credentials))
-        self.attempts = 0
-        self.failure = ""
+
+    @property
+    def attempts(self) -> int:
+        """How many there were, whatever way they went."""
+        return self._seen.attempts
+
+    @property
+    def failure(self) -> str:
+        """Why the last one failed; empty where it did not."""
+        return self._seen.failure
+
+    def through(self, route: Route) -> WatchedConnector:
+        """One that notices for both, and whose connections go that way."""
+        other = copy(self)
+        other._inner = routed(self._inner, route)  # noqa: SLF001  # its own
+        return other
 
     def line(self, target: Target) -> AbstractAsyncContextManager[Line]:
         """See ``Connector``."""
@@ -105,13 +131,13 @@ class WatchedConnector:
 
     @asynccontextmanager
     async def _watched(self, line: AbstractAsyncContextManager[Line]) -> AsyncIterator[Line]:
-        self.attempts += 1
+        self._seen.attempts += 1
         try:
             async with line as opened:
-                self.failure = ""
+                self._seen.failure = ""
                 yield opened
         except LineFailed as failed:
-            self.failure = self._veil.words(failed.failure.reason)
+            self._seen.failure = self._veil.words(failed.failure.reason)
             raise
 
 

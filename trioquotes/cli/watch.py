@@ -35,7 +35,7 @@ from trioquotes.cli.watch_paint import Painter
 from trioquotes.cli.watch_session import Follower, topic_of
 from trioquotes.cli.watch_terminal import Terminal, TerminalGone, open_terminal
 from trioquotes.cli.watch_view import screen
-from trioquotes.cli.words import refusals, venue_of
+from trioquotes.cli.words import chosen, proxy_of, refusals, venue_of
 from trioquotes.errors import UnsupportedTopic, UsageError
 from trioquotes.topics import Books, Quotes, Trades
 
@@ -57,6 +57,9 @@ def watch(
     *instruments: Annotated[str, Parameter(name="INSTRUMENT")],
     endpoint: Annotated[str | None, Parameter(metavar="NAME|URL", show_default=False)] = None,
     ca: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
+    proxy: Annotated[
+        str | None, Parameter(metavar="URL|none", show_default=False, converter=proxy_of)
+    ] = None,
     seconds: Annotated[float | None, Parameter(metavar="S", show_default=False, converter=number)] = None,
     plain: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> int:
@@ -67,6 +70,8 @@ def watch(
         instruments: The venue's own names, or base and quote with a slash (BTC/USD).
         endpoint: A name of the venue's (sandbox), or the ws:// or wss:// URL of a server that stands in for it.
         ca: A PEM file with a certificate authority to trust as well (that of `simulate --tls`).
+        proxy: The proxy for every connection, http://, https://, socks5:// or socks5h://, with user:password@ where it
+            wants them; none for no proxy. Without it HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
         seconds: End after this many seconds.
         plain: Draw without colours, and with the characters of every keyboard.
 
@@ -84,7 +89,14 @@ def watch(
     names = tuple(dict.fromkeys(found.instrument(one) for one in instruments))
     credentials = from_environment(found.name)
     trusted = None if ca is None else trusting(ca)
-    make = partial(Session, found, credentials=credentials, endpoint=endpoint, ssl_context=trusted)
+    make = partial(
+        Session,
+        found,
+        credentials=credentials,
+        endpoint=endpoint,
+        ssl_context=trusted,
+        proxy=chosen(proxy),
+    )
     with refusals(found, endpoint):
         make(
             *(topic_of(kind, name) for name in names for kind in kinds)

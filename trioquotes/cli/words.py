@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cyclopts import (
     CoercionError,
@@ -18,6 +18,7 @@ from cyclopts import (
 )
 
 from trioquotes._protocol.contract import Venue
+from trioquotes._protocol.proxying import parse_proxy
 from trioquotes._runtime.session import find_venue
 from trioquotes.cli.keys import explained
 from trioquotes.cli.numbers import listed
@@ -32,7 +33,19 @@ from trioquotes.errors import (
 from trioquotes.events import Event
 from trioquotes.topics import UNIFIED_TOPICS, Topic
 
-__all__ = ["folder", "meant", "misuse", "recorded", "refusals", "topic_of_words", "venue_of"]
+__all__ = [
+    "chosen",
+    "folder",
+    "meant",
+    "misuse",
+    "proxy_of",
+    "recorded",
+    "refusals",
+    "topic_of_words",
+    "venue_of",
+]
+
+NO_PROXY = "none"
 
 GLOBAL = ("--help", "--version", "--debug")
 
@@ -133,6 +146,23 @@ def folder(_type: Any, tokens: Sequence[Token]) -> Path:
     if not tokens[0].value:
         raise UsageError(f"{tokens[0].keyword or 'DIR'} must not be empty")
     return Path(tokens[0].value)
+
+
+def proxy_of(_type: Any, tokens: Sequence[Token]) -> str:
+    """The URL of a proxy, or ``none`` for no proxy, checked before anything is started.
+
+    Raises:
+        UsageError: it is neither; the message shows no password.
+    """
+    text = tokens[0].value
+    if text != NO_PROXY:
+        parse_proxy(text, "--proxy")
+    return text
+
+
+def chosen(proxy: str | None) -> str | Literal[False] | None:
+    """The same as a session wants it: ``None`` leaves it to the environment."""
+    return False if proxy == NO_PROXY else proxy
 
 
 def recorded(path: Path) -> Path:
