@@ -86,3 +86,10 @@ def test_the_command_itself_gets_ctrl_c_as_ever(tmp_path: Path) -> None:
     handler = "import signal, trioquotes.cli\ntrioquotes.cli.main = lambda: print(signal.getsignal(signal.SIGINT))\n"
     result = program("", [], tmp_path, handler)
     assert result.out.strip() == str(signal.default_int_handler)
+
+
+def test_the_command_is_loaded_while_a_ctrl_c_can_break_nothing(tmp_path: Path) -> None:
+    asks = (
+        "import trioquotes.cli\ntrioquotes.cli.main = lambda: print('trioquotes.cli.stream' in sys.modules)\n"
+    )
+    assert program("", ["--debug", *WORDS], tmp_path, asks).out == "True\n"

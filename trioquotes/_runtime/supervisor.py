@@ -155,7 +155,7 @@ class Supervisor:
                     raise ConnectFailed(self._host.secrets.veil.hide(outcome.reason)) from None
             elif (
                 outcome.stage == "tls"
-            ):  # that may be the end of the session, whose error names whose certificate it was
+            ):  # often the session's end, of which the user asks whose certificate it was
                 outcome = attrs.evolve(outcome, reason=f"{self._whom}: {outcome.reason}")
         except ProviderFailed as failed:
             outcome = self._without_secrets(failed)

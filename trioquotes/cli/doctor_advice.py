@@ -44,8 +44,8 @@ ADVICE: Final[Mapping[str, Mapping[str, str]]] = {
         "reset": "Something between here and {host} cuts the connection: a firewall, or a proxy that one has to use.",
         "some": "A session uses the addresses that answer, and tries the others in vain now and then: tell whoever"
         " keeps the network.",
-        "proxy": "--proxy or the environment (https_proxy, all_proxy) names a proxy: check it and its password, or let"
-        " {host} be reached without it (--proxy none, no_proxy).",
+        "proxy": "A proxy is named by --proxy or by the environment (https_proxy, all_proxy): check it and its password,"
+        " or let {host} be reached without it (--proxy none, no_proxy).",
         "other": "These are the system's own words; whoever keeps the network can say more.",
     },
     "tls": {
