@@ -153,9 +153,7 @@ class Supervisor:
                 self._protocol = None  # the venue heard nothing of it, and is no judge of it
                 if failed.lasting:
                     raise ConnectFailed(self._host.secrets.veil.hide(outcome.reason)) from None
-            elif (
-                outcome.stage == "tls"
-            ):  # often the session's end, of which the user asks whose certificate it was
+            elif outcome.stage == "tls":  # often the end of the session: whose certificate is it?
                 outcome = attrs.evolve(outcome, reason=f"{self._whom}: {outcome.reason}")
         except ProviderFailed as failed:
             outcome = self._without_secrets(failed)
