@@ -54,7 +54,7 @@ def locked(tmp_path: Path) -> Iterator[Path]:
             f"fixed/r: cannot record there: {PERMISSION}",
         ),
         (["replay", "locked"], 1, f"locked: {PERMISSION}"),
-        (["export", "locked", "-o", "out"], 1, f"locked: {PERMISSION}"),
+        (["export", "locked", "-o", "out", "--format", "csv"], 1, f"locked: {PERMISSION}"),
         (["decode", "coinbase", "secret.jsonl"], 2, f"secret.jsonl: {PERMISSION}"),
         (["simulate", "coinbase", "--capture", "secret.jsonl"], 2, "secret.jsonl: Permission denied"),
         (
