@@ -261,13 +261,23 @@ def test_what_an_earlier_subscription_left_is_of_no_use_to_a_later_one() -> None
     assert asked.seen("A", 2, 2.0, snapshot=True) == (0, 15)  # the answer to the first request
     assert asked.seen("A", 2, 2.0, snapshot=True) == (30, 15)
     assert asked.seen("A", 2, 2.0, snapshot=False) == (30, 15)
-    for left_s in (3.0, 20.0):
+    late_s = 3.0 + SETTLED_S
+    for left_s in (3.0, late_s):
         asked.asked({"B": 1}, left_s)
-    asked.asked({"A": 1, "B": 1}, 30.0)  # so late that nothing can be left
-    assert asked.seen("A", 1, 30.0, snapshot=False) == (1, 1)
-    asked.asked({"B": 1}, 31.0)
-    asked.asked({"A": 1, "B": 1}, 32.0)
-    assert asked.seen("A", 1, 32.0 + SETTLED_S, snapshot=False) == (1, 1)  # its snapshot never came
+    asked.asked({"A": 1, "B": 1}, late_s)  # so late that nothing can be left
+    assert asked.seen("A", 1, late_s, snapshot=False) == (1, 1)
+    asked.asked({"B": 1}, late_s + 1.0)
+    asked.asked({"A": 1, "B": 1}, late_s + 2.0)
+    assert asked.seen("A", 1, late_s + 2.0 + SETTLED_S, snapshot=False) == (1, 1)  # its snapshot never came
+
+
+def test_a_line_that_was_held_up_brings_the_answers_to_old_requests_too() -> None:
+    asked = Asked()
+    for number, depth in enumerate((5, 30, 30, 5, 5, 30)):
+        asked.asked({"A": depth}, 6.0 * number)
+    held_s = 49.0  # nothing came since the first request, and the line is not given up yet
+    shown = [asked.seen("A", depth, held_s, snapshot=True) for depth in (5, 30, 30, 5, 5, 30)]
+    assert [seen.depth for seen in shown if seen is not None] == [5, 30, 30, 5, 5, 30]
 
 
 def test_what_is_left_of_a_book_that_was_given_up_makes_no_other() -> None:

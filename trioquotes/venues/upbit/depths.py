@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from trioquotes.venues.upbit.channels import DEPTHS
+from trioquotes.venues.upbit.vitals import DEAD_S
 
 __all__ = ["SETTLED_S", "Depths", "Seen"]
 
-SETTLED_S: Final = 10.0
-"""So long after a request went out, nothing comes any more that answers an earlier one."""
+SETTLED_S: Final = DEAD_S
+"""So long after a request went out, nothing comes any more that answers an earlier one: a line may be held up for a while and
+then bring all of it at once, but one that brings nothing for so long is given up."""
 
 
 class Seen(NamedTuple):
