@@ -80,11 +80,30 @@ async def test_all_that_came_is_read_at_once_and_in_order(tls: bool) -> None:
         for number in range(5):
             await pair.peer.send_all(b"%d" % number * 100)
         assert await pair.intake.read() == b"".join(b"%d" % number * 100 for number in range(5))
+        much = b"".join(b"%06d" % number for number in range(80_000))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(pair.peer.send_all, bytes(500_000))
-            found = 0
-            while found < 500_000:
-                found += len(await pair.intake.read())
+            nursery.start_soon(pair.peer.send_all, much)
+            found = b""
+            while len(found) < len(much):
+                found += await pair.intake.read()
+        assert found == much
+
+
+@both
+async def test_lines_of_one_thread_are_not_mixed_up(tls: bool) -> None:
+    much = [bytes([number]) * 300_000 for number in (1, 2)]
+    found = [b"", b""]
+
+    async def read(number: int) -> None:
+        async with connected(tls=tls) as pair, trio.open_nursery() as nursery:
+            nursery.start_soon(pair.peer.send_all, much[number])
+            while len(found[number]) < len(much[number]):
+                found[number] += await pair.intake.read()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read, 0)
+        nursery.start_soon(read, 1)
+    assert found == much
 
 
 async def test_what_came_with_the_handshake_is_read_first() -> None:

@@ -2,13 +2,16 @@
 
 trio's streams try a read first and wait when there is nothing, which for a feed is nearly always: the try costs a
 system call and an exception, and with TLS all of that runs once for each record and once more for none. A socket is
-waited for here, read once, and every record in it decrypted.
+waited for here, read once, and every record in it decrypted. What comes is read into a place that is always the same: memory
+for as much as might come, of which little is kept, leaves the heap in pieces.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, cast
 
@@ -31,6 +34,18 @@ READ_BYTES = 64 * 1024
 
 RECORD_BYTES = 16 * 1024
 """The most that one TLS record holds (RFC 8446, section 5.1)."""
+LAST_RECORD_AT = READ_BYTES - RECORD_BYTES
+
+
+class _Scratch(threading.local):
+    """Where what comes is put, by whichever line of a thread: nobody keeps it beyond the next step of a task."""
+
+    def __init__(self) -> None:
+        self.encrypted = memoryview(bytearray(READ_BYTES))
+        self.plain = memoryview(bytearray(READ_BYTES))
+
+
+_SCRATCH = _Scratch()
 
 
 class Intake(Protocol):
@@ -92,7 +107,11 @@ class SocketIntake:
 
     async def read(self) -> bytes:
         """See ``Intake``."""
-        socket = self._socket
+        return bytes(await self.view())
+
+    async def view(self) -> memoryview:
+        """The same, to be looked at before anything else is awaited."""
+        socket, place = self._socket, _SCRATCH.encrypted
         while True:
             number = socket.fileno()
             if number < 0:
@@ -101,7 +120,7 @@ class SocketIntake:
             if socket.fileno() != number:
                 raise trio.ClosedResourceError("the socket was closed meanwhile")
             with suppress(BlockingIOError):  # it was readable, and is no longer
-                return os.read(number, READ_BYTES)
+                return place[: os.readv(number, (place,))]
 
 
 class TlsIntake:
@@ -122,7 +141,7 @@ class TlsIntake:
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 return data
         while decrypter.goes_on:
-            decrypter.feed(await self._encrypted.read())
+            decrypter.feed(await self._encrypted.view())
             if data := decrypter.read():
                 return data
         if not decrypter.ended:
@@ -142,14 +161,15 @@ class _Decrypter:
     """
 
     def __init__(self, parts: TlsParts) -> None:
-        self._read = parts._ssl_object.read  # noqa: SLF001  # see TlsParts
+        # Into a buffer it returns how much came, which its types leave open.
+        self._read = cast("Callable[[int, memoryview], int]", parts._ssl_object.read)  # noqa: SLF001  # see TlsParts
         self._decrypted = parts._ssl_object.pending  # noqa: SLF001  # see TlsParts
         self._incoming = parts._incoming  # noqa: SLF001  # see TlsParts
         self._outgoing = parts._outgoing  # noqa: SLF001  # see TlsParts
         self.ended = False
         self.error: ssl.SSLError | None = None
 
-    def feed(self, encrypted: bytes) -> None:
+    def feed(self, encrypted: memoryview) -> None:
         """What came; empty for the end of it, which is none of TLS unless the peer said goodbye before."""
         if encrypted:
             self._incoming.write(encrypted)
@@ -163,16 +183,20 @@ class _Decrypter:
 
     def read(self) -> bytes:
         """What can be decrypted without waiting, together."""
-        records: list[bytes] = []
+        place, at = _SCRATCH.plain, 0
+        full: list[bytes] = []
         try:
-            while record := self._read(RECORD_BYTES):
-                records.append(record)
+            while count := self._read(RECORD_BYTES, place[at : at + RECORD_BYTES]):
+                at += count
                 if not self._incoming.pending and not self._decrypted():
                     break  # another read would say by an exception that there is no more
+                if at > LAST_RECORD_AT:
+                    full.append(bytes(place[:at]))
+                    at = 0
             else:
                 self.ended = True  # the peer said goodbye
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
             self.ended, self.error = True, error.with_traceback(None)  # else it would hold us, and we it
-        return records[0] if len(records) == 1 else b"".join(records)
+        return b"".join((*full, place[:at])) if full else bytes(place[:at])
