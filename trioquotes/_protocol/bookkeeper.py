@@ -8,6 +8,7 @@ Books by order are in ``ordering``.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
@@ -21,7 +22,6 @@ from trioquotes.books import BookError, OrderBook, OrderBookL3
 from trioquotes.events import (
     Audited,
     BookChange,
-    BookSide,
     BookSnapshot,
     Event,
     Gap,
@@ -158,36 +158,29 @@ class PriceFeed(KeptFeed[OrderBook]):
         self.book = OrderBook(serving.only or topic.subject, verify=serving.verify)
 
     def direct(self, lane: Carrier, route: Route) -> Take | None:
-        """What :meth:`take` and its caller do, in one step for a change of a whole book that is right."""
+        """What :meth:`take` and its caller do, in one step for a change of a book that is right."""
         if lane.keeps_frames:
             return None
         tally, book, begun = lane.tally, self.book, lane.receipt
-        bid, ask, remembers = (
-            book.best_bid,
-            book.best_ask,
-            self.serving.remembers,
-        )  # the two that were looked at last
+        remembers = self.serving.remembers
+        bid, ask = book.best_bid, book.best_ask  # the two that were looked at last
 
         def take(message: WireMessage, elements: int = 1, instrument: str = "") -> None:  # noqa: ARG001  # as of Take
             nonlocal begun, bid, ask
             route.last = message if remembers else PASSED
             receipt = lane.receipt
             made = self._unify(message, receipt)
-            if (
-                type(made) is BookChange
-                and book.state == "live"
-                and book.window is None
-                and self.watch is None
-            ):
+            if type(made) is BookChange and book.state == "live" and self.watch is None:
                 try:
                     book.apply(made)
+                    taken = made if book.window is None else self._with_fallen(made)
                     if book.best_bid is not bid or book.best_ask is not ask:
                         self._check()
                         bid, ask = book.best_bid, book.best_ask
                 except BookError as error:
                     reason: str | None = self._broken(str(error), receipt.received_ns, lane)
                 else:
-                    self.change_kept(made)
+                    self.change_kept(taken)
                     reason = None
             else:
                 reason = self._take_made(made, lane)
@@ -210,7 +203,8 @@ class PriceFeed(KeptFeed[OrderBook]):
         if type(made) is not BookSnapshot and isinstance(made, BookChange):
             if book.state != "live":
                 return AWAITING_SNAPSHOT
-            taken = self._take_change(made)
+            book.apply(made)
+            taken = self._with_fallen(made)
             self._check()
             if self.watch is not None:
                 self.watch.change(taken)
@@ -225,32 +219,15 @@ class PriceFeed(KeptFeed[OrderBook]):
         self.snapshot_kept(made, EVENT_BYTES + BYTES_PER_WIRE_BYTE * up.frame_bytes)
         return None
 
-    def _take_change(self, change: BookChange) -> BookChange:
-        """Apply it; returns it with the removal of what it moved out of the window, so that it may be applied blindly."""
-        book, window = self.book, self.book.window
-        if window is None:
-            book.apply(change)
+    def _with_fallen(self, change: BookChange) -> BookChange:
+        """The last change with the removal of what it moved out of the window, so that it may be applied blindly."""
+        book = self.book
+        if book.window is None or not (book.fallen_bids or book.fallen_asks):
             return change
-        bids, asks = book.bids, book.asks
-        # A side can only lose as many of its worst levels as there are entries for it.
-        low = bids[-len(change.bids) :] if len(bids) + len(change.bids) > window else None
-        high = asks[-len(change.asks) :] if len(asks) + len(change.asks) > window else None
-        book.apply(change)
-        lost_bids = () if low is None else self._fallen("bid", low, change.bids)
-        lost_asks = () if high is None else self._fallen("ask", high, change.asks)
-        if not lost_bids and not lost_asks:
-            return change
-        return replace(change, bids=change.bids + lost_bids, asks=change.asks + lost_asks)
-
-    def _fallen(
-        self, side: BookSide, worst: tuple[Level, ...], changed: tuple[Level, ...]
-    ) -> tuple[Level, ...]:
-        """What was, or was to be, among the worst levels and is not there any more though nobody removed it."""
-        at_risk = dict(worst) | dict(changed)
-        return tuple(
-            (price, _NOTHING)
-            for price, size in at_risk.items()
-            if size and self.book.size_at(side, price) is None
+        return replace(
+            change,
+            bids=change.bids + _removals(book.fallen_bids),
+            asks=change.asks + _removals(book.fallen_asks),
         )
 
     def shares_book(self, other: PriceFeed) -> bool:
@@ -272,6 +249,10 @@ class PriceFeed(KeptFeed[OrderBook]):
     @abstractmethod
     def change_kept(self, change: BookChange) -> None:
         """The book was changed and is right."""
+
+
+def _removals(fallen: Sequence[Level]) -> tuple[Level, ...]:
+    return tuple((price, _NOTHING) for price, _ in fallen)
 
 
 class ServedBook(KeptFeed[B]):

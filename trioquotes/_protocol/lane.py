@@ -91,7 +91,7 @@ class LaneState:
         """Replace what the lane carries: all ``channels`` are wanted, also those that nobody takes (implied)."""
         before = {**self._withdrawn, **self._routes}
         known = {channel: route.feeds for channel, route in before.items()}
-        self._routes = {c: before[c] if c in before else Route(c.name, self) for c in channels}
+        self._routes = {c: before[c] if c in before else Route(c, self) for c in channels}
         self._withdrawn = {c: route for c, route in before.items() if c not in self._routes}
         for route in self._withdrawn.values():
             route.withdraw()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MAX_ADJUSTED", "ORDINARY", "RUNS", "has_long_number", "suspicious"]
+__all__ = ["MAX_ADJUSTED", "ORDINARY", "RUNS", "RUN_DIGITS", "has_long_number", "suspicious"]
 
 MAX_ADJUSTED = 64
 """Largest power of ten, either way, of a number that can be meant: 1e64 is beyond any price or size."""
+RUN_DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
+"""Makes one digit of all, and of points."""
+_LONG = b"0" * MAX_ADJUSTED
 
 
 def _classes() -> bytes:
@@ -36,8 +39,6 @@ _ODD_TEXT = re.compile(rb'"_+"')
 _ODD_WORD = re.compile(rb'"_*(?:_|e_*|(?:s_*)?n_*a_*n_*|i_*n_*f_*(?:i_*n_*i_*t_*y_*)?)"')
 _ODD_LITERAL = re.compile(rb"[:,\[]_+[,\]}]")
 _LITERAL_END = re.compile(rb"_[,\]}]")  # rare, and so found to be absent in half the time
-_DIGITS = bytes.maketrans(b"123456789.", b"0000000000")
-_LONG = b"0" * MAX_ADJUSTED
 _BACKSLASH = 92
 
 ORDINARY = bytes(sorted(set(b"0123456789.+-:/abcdfghjklmopqrstuvwxyzABCDFGHJKLMOPQRSTUVWXYZ")))
@@ -75,4 +76,4 @@ def suspicious(frame: bytes, *, literals: bool = False) -> bool:
 
 def has_long_number(frame: bytes) -> bool:
     """Whether so many digits follow each other that no number can be meant."""
-    return frame.translate(_DIGITS).find(_LONG) >= 0
+    return _LONG in frame.translate(RUN_DIGITS)

@@ -76,7 +76,7 @@ class _OfflineLane(LaneState):
                 self.ignored("no such instrument", elements)
                 return
             self._seen.add(subject)
-            route = self._routes.setdefault(channel, Route(channel.name, self))
+            route = self._routes.setdefault(channel, Route(channel, self))
             route.serve(dict.fromkeys((*route.feeds, *feeds)))
         super().deliver(channel, message, elements=elements, instrument=instrument)
 

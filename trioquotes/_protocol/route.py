@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from trioquotes._protocol.effects import WireChannel
 from trioquotes._protocol.feeds import PASSED, Feed, Upstream
 from trioquotes._protocol.tally import Tally
 from trioquotes.events import WireMessage
@@ -48,10 +49,10 @@ class Route:
         last: the last message on this connection, or ``PASSED``.
     """
 
-    __slots__ = ("_all", "_by_instrument", "_lane", "_name", "feeds", "last", "take")
+    __slots__ = ("_all", "_by_instrument", "_channel", "_lane", "feeds", "last", "take")
 
-    def __init__(self, name: str, lane: Carrier) -> None:
-        self._name = name
+    def __init__(self, channel: WireChannel, lane: Carrier) -> None:
+        self._channel = channel
         self._lane = lane
         self.last: WireMessage | None = None
         self.feeds: tuple[Feed, ...] = ()
@@ -63,10 +64,11 @@ class Route:
         """From now on these get its messages; those of them that ended do not."""
         self.feeds = tuple(feeds)
         alive = [feed for feed in self.feeds if feed.ended is None]
-        self._all = tuple(feed for feed in alive if not feed.serving.only)
+        own = {"", self._channel.instrument}  # a channel of one instrument has no messages of another
+        self._all = tuple(feed for feed in alive if feed.serving.only in own)
         self._by_instrument = {}
         for feed in alive:
-            if feed.serving.only:
+            if feed.serving.only not in own:
                 only = feed.serving.only
                 self._by_instrument[only] = (*self._by_instrument.get(only, ()), feed)
         self.take = (alive == [*self._all] and self._direct()) or self._take
@@ -120,7 +122,7 @@ class Route:
             tally.ignored[skipped or NOT_SUBSCRIBED] += elements
         else:
             # A channel nobody asked for is one the venue implied: its name says what it is for.
-            tally.ignored[self._name] += elements
+            tally.ignored[self._channel.name] += elements
 
     def _take_withdrawn(self, message: WireMessage, elements: int = 1, instrument: str = "") -> None:
         del instrument

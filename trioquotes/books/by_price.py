@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from trioquotes.books.exact import BookError
@@ -63,16 +65,29 @@ class OrderBook(KeptBook[PriceSide]):
         reason: why the book is ``broken``; empty otherwise.
         best_bid: the highest bid; ``None`` if there is none or the book is not live.
         best_ask: the lowest ask; ``None`` if there is none or the book is not live.
+        fallen_bids: what the last change moved out of the window, worst first.
+        fallen_asks: the same of the other side.
     """
 
-    __slots__ = ("_changes", "_levels_changed", "_trimmed", "best_ask", "best_bid")
+    __slots__ = (
+        "_changes",
+        "_levels_changed",
+        "_trimmed",
+        "best_ask",
+        "best_bid",
+        "fallen_asks",
+        "fallen_bids",
+    )
     best_bid: Level | None
     best_ask: Level | None
+    fallen_bids: Sequence[Level]
+    fallen_asks: Sequence[Level]
 
     def __init__(self, instrument: str = "", *, verify: Verify | None = None) -> None:
         super().__init__(instrument, PriceSide(negated=False), PriceSide(negated=True), verify)
         self._changes = self._levels_changed = self._trimmed = 0
         self.best_bid = self.best_ask = None
+        self.fallen_bids = self.fallen_asks = ()
 
     def apply(self, event: BookSnapshot | BookChange) -> None:
         """Take a snapshot, which replaces everything, or a change, which sets absolute sizes.
@@ -93,22 +108,27 @@ class OrderBook(KeptBook[PriceSide]):
             return
         if self.state != "live" or event.instrument != self.instrument:
             self._refuse(event)
+        window = self.window
+        if window is not None:
+            self.fallen_bids = self.fallen_asks = ()
         try:
             # Written out twice: a call for each side would cost a tenth of it all.
             levels = event.bids
             if levels:
                 side = self._bids
                 side.change(levels)
-                if self.window is not None:
-                    self._trimmed += side.trim(self.window)
+                if window is not None and (fallen := side.trim(window)):
+                    self.fallen_bids = fallen
+                    self._trimmed += len(fallen)
                 self.best_bid = side.items[-1] if side.items else None
                 self._levels_changed += len(levels)
             levels = event.asks
             if levels:
                 side = self._asks
                 side.change(levels)
-                if self.window is not None:
-                    self._trimmed += side.trim(self.window)
+                if window is not None and (fallen := side.trim(window)):
+                    self.fallen_asks = fallen
+                    self._trimmed += len(fallen)
                 self.best_ask = side.items[-1] if side.items else None
                 self._levels_changed += len(levels)
             self._changes += 1

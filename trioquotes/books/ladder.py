@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain, islice
 from operator import gt, itemgetter, lt
@@ -176,19 +176,21 @@ class Ladder(ABC, Generic[T]):
         self.items.clear()
         self._below, self._floors = [], []
 
-    def trim(self, depth: int) -> int:
-        """Keep the best ``depth``; returns how many were dropped."""
+    def trim(self, depth: int) -> Sequence[T]:
+        """Keep the best ``depth``; returns what was dropped, worst first."""
         surplus = len(self) - depth
         if surplus <= 0:
-            return 0
+            return ()
         keys, items = self._below[0] if self._below else (self.keys, self.items)
         if surplus < len(keys) or not self._below:
+            dropped = items[:surplus]
             del keys[:surplus], items[:surplus]
         else:
             keys = [key for keys, _ in self._below for key in keys] + self.keys
             items = [item for _, items in self._below for item in items] + self.items
+            dropped = items[:surplus]
             self.load(keys[surplus:], items[surplus:])
-        return surplus
+        return dropped
 
     def _sink(self) -> None:
         """Move all but the best of the pair at the top below, in pairs of a length from which they may grow."""
@@ -261,8 +263,10 @@ class PriceSide(Ladder[Level]):
         self._settle()
         return super().locate(key)
 
-    def trim(self, depth: int) -> int:
-        """Keep the best ``depth``; returns how many were dropped."""
+    def trim(self, depth: int) -> Sequence[Level]:
+        """Keep the best ``depth``; returns what was dropped, worst first."""
+        if self._whole is None and not self._below and len(self.items) <= depth:
+            return ()
         self._settle()
         return super().trim(depth)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.venues.edgex.feed import BTC, compact, order
@@ -508,6 +508,39 @@ def test_changes_that_follow_on_teach_nothing_else() -> None:
     chain.snapshot(0)
     assert {chain.change(number, number) for number in range(1, 40)} == {"take"}
     assert chain.change(41, 41) == "gap"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["change", "change", "change", "change", "snapshot", "passed", "broken"]),
+            st.sampled_from([0, 0, 0, 1, 1, 2, -1, -4]),
+            st.sampled_from([1, 1, 2, 5, 0, -3]),
+        ),
+        max_size=80,
+    )
+)
+@example([("snapshot", 0, 0), *[("change", 0, 1)] * 12, ("snapshot", 0, 1), ("change", 1, 1)])
+@example([("snapshot", 0, 0), *[("change", -1, 0)] * 30, ("change", 0, 40), *[("change", -1, 0)] * 30])
+def test_a_change_that_plainly_follows_is_taken_as_any_other(said: list[tuple[str, int, int]]) -> None:
+    plain, quick = (Chain(Rule(), awaiting=True) for _ in range(2))
+    end = 100
+    for kind, ahead, length in said:
+        start, end = end + ahead, end + ahead + length
+        match kind:
+            case "change" if start <= end:
+                taken = "take" if quick.follows(start, end) else quick.change(start, end)
+                assert taken == plain.change(start, end)
+            case "snapshot":
+                assert quick.snapshot(end) == plain.snapshot(end)
+            case "passed":
+                quick.passed(end)
+                plain.passed(end)
+            case "broken":
+                quick.broken()
+                plain.broken()
+        assert (quick.last, quick.awaiting) == (plain.last, plain.awaiting)
+    assert not quick.follows(end + 2, end + 1)
 
 
 # Remembered trades.

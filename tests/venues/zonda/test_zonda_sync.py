@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trioquotes.venues.zonda import LevelChange, OrderBookChanges, OrderBookPush
@@ -164,3 +164,33 @@ def test_what_is_taken_for_the_book_has_no_hole(data: st.DataObject) -> None:
                     assert held is None or number + len(later) >= held
                     held = number + len(later)
         assert sync.last == held
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["push", "push", "push", "push", "ask", "unreadable", "snapshot", "snapshot"]),
+            st.sampled_from([1, 1, 1, 1, 0, -1, -3, 2, -MAX_APART]),
+        ),
+        max_size=80,
+    )
+)
+@example([("snapshot", 1), ("push", 1), ("push", -3)])
+def test_a_push_that_just_follows_is_taken_as_any_other(said: list[tuple[str, int]]) -> None:
+    plain, quick = BookSync(), BookSync()
+    number = 5 * MAX_APART
+    for kind, step in said:
+        number = max(number + step, 0)
+        match kind:
+            case "push":
+                taken = "next" if quick.follows(number) else quick.push(push(number))
+                assert taken == plain.push(push(number))
+            case "ask":
+                quick.requested()
+                plain.requested()
+            case "unreadable":
+                quick.unreadable(number)
+                plain.unreadable(number)
+            case "snapshot":
+                assert numbers(quick.snapshot(number)) == numbers(plain.snapshot(number))
+        assert (quick.last, quick.missed) == (plain.last, plain.missed)

@@ -41,13 +41,22 @@ class Rule:
         """
         if ahead > 1:
             return True
-        joined = self._joined[before]
-        if ahead == 1:
-            self._joined[before] = max(joined - CUSTOM, 0)
-            return joined >= CUSTOM
+        if self.allows(before, ahead):
+            return False
+        self._joined[before] -= CUSTOM
+        return True
+
+    def allows(self, before: Literal["snapshot", "change"], ahead: int) -> bool:
+        """Whether nothing is missing before a change: then that is learned; else ask :meth:`breaks`."""
+        joined = self._joined
         if ahead == 0:
-            self._joined[before] = min(joined + 1, MOST)
-        return False
+            if joined[before] < MOST:
+                joined[before] += 1
+            return True
+        if ahead == 1 and joined[before] < CUSTOM:
+            joined[before] = 0
+            return True
+        return ahead < 0
 
 
 class Chain:
@@ -106,6 +115,19 @@ class Chain:
         self._before = "change"
         self._stale = 0
         return "take"
+
+    def follows(self, start: int, end: int) -> bool:
+        """Whether a change plainly continues what was taken: then it is; else ask :meth:`change` what to do."""
+        last = self.last
+        if last is None or self.awaiting or end <= last:
+            return False
+        if not self._rule.allows(self._before, start - last):
+            return False
+        self.last = end
+        self._newest = max(self._newest, end)
+        self._before = "change"
+        self._stale = 0
+        return True
 
     def passed(self, end: int) -> None:
         """Something went by that was not taken: the next snapshot has to have it."""

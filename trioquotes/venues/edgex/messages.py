@@ -193,7 +193,7 @@ class Kline(Row, frozen=True, kw_only=True):
     maker_buy_value: Decimal | None = None
 
 
-class PriceLevel(msgspec.Struct, frozen=True, kw_only=True):
+class PriceLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A level as recorded frames have it; documentation has pairs instead."""
 
     price: Decimal
@@ -236,7 +236,7 @@ class Depth(_DepthRow, frozen=True, kw_only=True):
     @property
     def is_snapshot(self) -> bool:
         """Whether it replaces the book: the frame or the row says so, in any case."""
-        return "snapshot" in {self.data_type.lower(), self.depth_type.lower()}
+        return self.data_type.lower() == "snapshot" or self.depth_type.lower() == "snapshot"
 
 
 class Trade(Row, frozen=True, kw_only=True):

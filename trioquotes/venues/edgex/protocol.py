@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, ClassVar, Final, Literal
 
 from msgspec.structs import force_setattr
 
 from trioquotes._protocol.codec import BadFrame
-from trioquotes._protocol.contract import LedgerView, Memory, Sink
+from trioquotes._protocol.contract import LedgerView, Memory, ReadsMany, Sink
 from trioquotes._protocol.effects import (
     Effect,
     Failure,
@@ -31,6 +32,7 @@ from trioquotes._protocol.sequence import OK
 from trioquotes._protocol.verdict import default_verdict
 from trioquotes.venues.edgex.chain import Chain, Rule
 from trioquotes.venues.edgex.channels import PONG, channel_of
+from trioquotes.venues.edgex.doors import Doors
 from trioquotes.venues.edgex.history import RecentTrades
 from trioquotes.venues.edgex.line import Line
 from trioquotes.venues.edgex.messages import Content, Depth, Frame, Trade
@@ -53,7 +55,7 @@ BEAT_STALE_S: Final = 5.0
 """
 
 
-class PublicProtocol(Line):
+class PublicProtocol(Line, ReadsMany):
     """The contract's ``VenueProtocol`` for one connection to the public socket.
 
     Args:
@@ -75,6 +77,7 @@ class PublicProtocol(Line):
         self._leaving: dict[WireChannel, int] = {}  # the request that unsubscribes each, not yet answered
         self._chains: dict[WireChannel, Chain] = {}
         self._rule = Rule()
+        self._doors = Doors()
         self._beats: Beats[WireChannel] = Beats(BEAT_STALE_S)
         self._handlers |= {
             "subscribed": self._subscribed,
@@ -116,6 +119,7 @@ class PublicProtocol(Line):
     def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
         """A request went out."""
         self._next_id = effect.id + 1
+        self._doors.close()
         for channel in sorted(effect.asks):
             self._asked[channel] = stamp.monotonic_s + ANSWER_WITHIN_S
             self._unconfirmed.add(channel)
@@ -135,6 +139,24 @@ class PublicProtocol(Line):
                 self._measure_no_more()
             else:
                 self._leaving[channel] = effect.id
+
+    def receive(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
+        """One frame."""
+        doors = self._doors
+        if doors.books and doors.pieces.knows(frame) and doors.take(frame):
+            self._watch.heard(stamp.monotonic_s)
+        else:
+            super().receive(frame, stamp, out)
+
+    def receive_many(self, frames: Sequence[bytes], stamp: Stamp, out: Sink) -> None:
+        """The same for the frames of one socket read, of which nearly all take a short way."""
+        self._watch.heard(stamp.monotonic_s)
+        doors = self._doors
+        known = doors.pieces.knows_each(frames) if doors.books else repeat(False, len(frames))
+        for frame, is_known in zip(frames, known, strict=True):
+            out.frame_bytes = len(frame)
+            if not (is_known and doors.take(frame)):
+                super().receive(frame, stamp, out)
 
     def _forget(self, channel: WireChannel) -> None:
         """It is no longer asked for; the versions of a book that is asked for again go on counting."""
@@ -173,6 +195,7 @@ class PublicProtocol(Line):
 
     def _error(self, head: Frame, frame: bytes, stamp: Stamp, out: Sink) -> None:
         del frame, stamp
+        self._doors.close()
         pending = self._unconfirmed - {PONG}
         content = ERROR.read(bytes(head.content), "$.content")
         refusal = read_refusal(content, head.request, head.channel, pending)
@@ -285,7 +308,7 @@ class PublicProtocol(Line):
         elif depth.is_snapshot:
             self._snapshot(channel, chain, depth, out)
         else:
-            self._change(channel, chain, depth, out)
+            self._change(channel, chain, depth, frame, out)
 
     def _unasked(self, channel: WireChannel, chain: Chain | None, depth: Depth, out: Sink) -> None:
         """Of a subscription that was given up, or of none: no book is kept of it, whoever may have come meanwhile."""
@@ -303,11 +326,12 @@ class PublicProtocol(Line):
         out.resync(channel)
         out.ignored("older than a change")
 
-    def _change(self, channel: WireChannel, chain: Chain, depth: Depth, out: Sink) -> None:
+    def _change(self, channel: WireChannel, chain: Chain, depth: Depth, frame: bytes, out: Sink) -> None:
         last = chain.last
         match chain.change(depth.start_version, depth.end_version):
             case "take":
                 out.deliver(channel, depth, instrument=depth.contract_id)
+                self._doors.open(channel, chain, frame, out)
             case "stale":
                 out.ignored("stale")
             case "awaiting":

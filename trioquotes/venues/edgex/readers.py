@@ -40,6 +40,7 @@ __all__ = [
     "EventRead",
     "Reader",
     "RowsRead",
+    "levels_of",
     "read_trade_event",
     "to_depth",
 ]
@@ -48,6 +49,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=msgspec.Struct)
 
 REASONS_SHOWN: Final = 10
+_NOTHING: Final = Decimal(0)
 
 _plain: Final = msgspec.json.Decoder(float_hook=exact).decode
 
@@ -207,8 +209,8 @@ def to_depth(row: WireDepth, window: int) -> Depth:
         end_version=row.end_version,
         level=row.level,
         depth_type=row.depth_type,
-        asks=_levels(row.asks, "asks"),
-        bids=_levels(row.bids, "bids"),
+        asks=levels_of(row.asks, "asks"),
+        bids=levels_of(row.bids, "bids"),
     )
     if depth.is_snapshot:
         _check_whole(depth.asks, "asks", window)
@@ -216,12 +218,17 @@ def to_depth(row: WireDepth, window: int) -> Depth:
     return depth
 
 
-def _levels(side: tuple[PriceLevel | Level, ...], name: str) -> tuple[Level, ...]:
-    levels = tuple([(o.price, o.size) if isinstance(o, PriceLevel) else o for o in side])
+def levels_of(side: tuple[PriceLevel | Level, ...], name: str) -> tuple[Level, ...]:
+    """The levels of one side in one form.
+
+    Raises:
+        BadFrame: a size is negative, or a price is not positive.
+    """
+    levels = tuple([o if isinstance(o, tuple) else (o.price, o.size) for o in side])
     for price, size in levels:
-        if size < 0:
+        if size < _NOTHING:
             raise BadFrame(f"negative size {size} at price {price} of the {name}: sizes are absolute")
-        if price <= 0:
+        if price <= _NOTHING:
             raise BadFrame(f"size {size} at price {price} of the {name}: no contract has such a price")
     return levels
 

@@ -57,7 +57,7 @@ class Horizon:
             return push
         bounded = msgspec.structs.replace(push, bid_floor=self._floor, ask_ceiling=self._ceiling)
         self._book.apply(change_of(bounded, _NOWHERE))
-        bids, asks = self._book.depth()
+        bids, asks = self._book.bids, self._book.asks
         # Where a side is full its worst price is where it ends: what a book drops it does not know any more.
         if len(bids) >= SNAPSHOT_LEVELS:
             self._floor = bids[-1][0]
@@ -66,12 +66,18 @@ class Horizon:
         return bounded
 
     @property
+    def whole(self) -> bool:
+        """Whether all of the book is known, so that it need not be followed."""
+        return self._book is None
+
+    @property
     def known(self) -> int | None:
         """Prices on the thinner of the sides that were cut; ``None`` where none was."""
         if self._book is None:
             return None
         sides: tuple[tuple[BookSide, Decimal | None], ...] = (("bid", self._floor), ("ask", self._ceiling))
-        return min(len(self._book.levels(side)) for side, bound in sides if bound is not None)
+        lengths = {"bid": len(self._book.bids), "ask": len(self._book.asks)}
+        return min(lengths[side] for side, bound in sides if bound is not None)
 
     @property
     def thin(self) -> bool:
@@ -94,9 +100,11 @@ class Window:
     Attributes:
         flaw: why the book is not right any more; empty while it is.
         thin: a window is always as deep as it can be.
+        whole: and never more than that.
     """
 
     thin: Final = False
+    whole: Final = False
 
     def __init__(self, limit: int) -> None:
         self.flaw = ""
@@ -114,7 +122,7 @@ class Window:
     def follow(self, push: OrderBookPush) -> OrderBookPush:
         """The next push; returns it."""
         self._book.apply(change_of(push, _NOWHERE))
-        most = max(map(len, self._book.depth()))
+        most = max(len(self._book.bids), len(self._book.asks))
         if most > self._limit and not self.flaw:
             self.flaw = f"window larger than promised: {most} prices a side, not {self._limit}"
         return push

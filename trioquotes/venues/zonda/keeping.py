@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from trioquotes._protocol.contract import Sink
 from trioquotes._protocol.effects import WireChannel
 from trioquotes.venues.zonda.conversation import Conversation
+from trioquotes.venues.zonda.doors import BookDoor
 from trioquotes.venues.zonda.horizon import Extent, extent_of
 from trioquotes.venues.zonda.levels import flaw_of_changes
 from trioquotes.venues.zonda.messages import OrderBookAnswer, OrderBookPush
@@ -52,19 +54,20 @@ class Keeping:
         if channel in self._books:
             self._books[channel].requested()
 
-    def change(self, channel: WireChannel, push: OrderBookPush, frame: bytes, out: Sink) -> None:
-        """A push of a book came."""
+    def change(self, channel: WireChannel, push: OrderBookPush, frame: bytes, out: Sink) -> bool:
+        """A push of a book came; returns whether it is the next one of a book that is right."""
         book = self._books[channel]
         elements = len(push.message.changes) or 1
         flaw = flaw_of_changes(push.message.changes, channel.instrument)
         if flaw:
             out.malformed(frame, flaw, channel=channel, elements=elements)
             self.unreadable(channel, push.seq_no, "a change cannot be applied", out)
-            return
-        match book.push(push):
+            return False
+        link = book.push(push)
+        match link:
             case "old":
                 out.ignored("already in the book", elements)
-                return
+                return False
             case "hole":
                 out.gap(channel, HOLE, missed=book.missed)
                 out.resync(channel)
@@ -74,6 +77,15 @@ class Keeping:
                 push = self._extents[channel].follow(push)
                 self._look_out(channel, out)
         out.deliver(channel, push, elements=elements)
+        return link == "next"
+
+    def door(self, channel: WireChannel, out: Sink) -> BookDoor | None:
+        """Where the pushes of a book go for as long as it is the next one that comes."""
+        door = out.door(channel)
+        if door is None:
+            return None
+        look_out = partial(self._look_out, channel)
+        return BookDoor(door, channel.instrument, self._books[channel], self._extents[channel], look_out)
 
     def _look_out(self, channel: WireChannel, out: Sink) -> None:
         """Ask for more of a book of which little is known any more; one that is not as promised is not right."""

@@ -10,9 +10,10 @@ from typing import Final
 from trioquotes.events import Level
 from trioquotes.venues.zonda.messages import LevelChange, OrderBookBody, OrderBookPush, PriceLevel
 
-__all__ = ["changed", "flaw_of_changes", "flaw_of_snapshot", "resting"]
+__all__ = ["changed", "flaw_of_changes", "flaw_of_snapshot", "plainly_right", "resting"]
 
 _NOTHING: Final = Decimal(0)
+_SIDES: Final = frozenset({"Buy", "Sell"})
 
 
 def flaw_of_changes(changes: Iterable[LevelChange], market: str) -> str:
@@ -24,10 +25,30 @@ def flaw_of_changes(changes: Iterable[LevelChange], market: str) -> str:
     return ""
 
 
+def plainly_right(changes: Iterable[LevelChange], market: str) -> bool:
+    """Whether :func:`flaw_of_changes` would find nothing, asked of each change at once; of an unusual one it is not said."""
+    nothing = _NOTHING
+    for change in changes:
+        state, side, code = change.state, change.entry_type, change.market_code
+        if side not in _SIDES or (code != market and code is not None):
+            return False
+        if state is None:
+            if change.action != "remove" or change.rate <= nothing:
+                return False
+        elif (
+            change.action != "update"
+            or state.ra != change.rate
+            or state.ca < nothing
+            or change.rate <= nothing
+        ):
+            return False
+    return True
+
+
 def _flaw_of_change(change: LevelChange, market: str) -> str:
     if change.market_code is not None and change.market_code.upper() != market:
         return f"a change of another market at $.marketCode: {change.market_code[:60]!r}"
-    if change.entry_type not in {"Buy", "Sell"}:
+    if change.entry_type not in _SIDES:
         return f"a side that is neither Buy nor Sell at $.entryType: {change.entry_type[:60]!r}"
     if change.rate <= 0:
         return f"a price that is not positive at $.rate: {change.rate}"

@@ -89,7 +89,8 @@ class Answer(WireMessage, frozen=True, kw_only=True, rename="camel"):
     topic: str = msgspec.field(default="", name="~topic")
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+# Values that cannot lead back to themselves: the garbage collector need not look at them.
+class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Root of what stands inside of an envelope."""
 
 

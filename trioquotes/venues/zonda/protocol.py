@@ -6,12 +6,14 @@ by what else it holds; the second decodes it to the type of its channel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 import msgspec
 
 from trioquotes._protocol.codec import BadFrame
-from trioquotes._protocol.contract import LedgerView, Sink
+from trioquotes._protocol.contract import LedgerView, ReadsMany, Sink
 from trioquotes._protocol.effects import (
     Effect,
     Failure,
@@ -29,6 +31,7 @@ from trioquotes.venues.zonda import messages as wire
 from trioquotes.venues.zonda import paths
 from trioquotes.venues.zonda.auth import Signer
 from trioquotes.venues.zonda.conversation import MAX_SNAPSHOT_TRIES, Conversation
+from trioquotes.venues.zonda.doors import Doors
 from trioquotes.venues.zonda.horizon import promised
 from trioquotes.venues.zonda.keeping import HOLE, Keeping
 from trioquotes.venues.zonda.levels import flaw_of_snapshot
@@ -54,7 +57,7 @@ _BATCHED: Final = frozenset({paths.TRANSACTIONS, paths.HISTORY, paths.STATS})
 """Channels of which a push may hold several events."""
 
 
-class ZondaProtocol:
+class ZondaProtocol(ReadsMany):
     """The contract's ``VenueProtocol`` for one connection.
 
     Args:
@@ -72,6 +75,7 @@ class ZondaProtocol:
         self._books = Keeping(self._talk)
         self._numbers: dict[WireChannel, int] = {}  # the last seqNo of channels that are no books
         self._vitals = Vitals()
+        self._doors = Doors()
 
     # Requests.
 
@@ -87,6 +91,7 @@ class ZondaProtocol:
     def sent(self, effect: Send | Fetch, stamp: Stamp) -> None:
         """A request went out; the line is watched from the first one on, since connecting takes its time."""
         self._talk.sent(effect, stamp)
+        self._doors.close()
         if not self._opened:
             self._opened = True
             self._vitals.opened(stamp.monotonic_s)
@@ -101,6 +106,21 @@ class ZondaProtocol:
     def receive(self, frame: bytes, stamp: Stamp, out: Sink) -> None:
         """One frame."""
         self._vitals.heard(stamp.monotonic_s)
+        doors = self._doors
+        if not (doors.books and doors.pieces.knows(frame) and doors.take(frame, out)):
+            self._receive(frame, out)
+
+    def receive_many(self, frames: Sequence[bytes], stamp: Stamp, out: Sink) -> None:
+        """The same for the frames of one socket read, of which nearly all take a short way."""
+        self._vitals.heard(stamp.monotonic_s)
+        doors = self._doors
+        known = doors.pieces.knows_each(frames) if doors.books else repeat(False, len(frames))
+        for frame, is_known in zip(frames, known, strict=True):
+            out.frame_bytes = len(frame)
+            if not (is_known and doors.take(frame, out)):
+                self._receive(frame, out)
+
+    def _receive(self, frame: bytes, out: Sink) -> None:
         try:
             head = HEAD.read(frame)
         except BadFrame as bad:
@@ -171,7 +191,10 @@ class ZondaProtocol:
             return
         self._talk.confirm(channel, out)
         if channel in self._books:
-            self._books.change(channel, push, frame, out)
+            if self._books.change(channel, push, frame, out) and topic in self._routes:
+                door = self._books.door(channel, out)
+                if door is not None:
+                    self._doors.open(topic, door, frame)
         else:
             self._plain(channel, push, counted=topic in self._routes, out=out)
 

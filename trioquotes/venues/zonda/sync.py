@@ -89,6 +89,15 @@ class BookSync:
         self._keep(push)
         return "hole"
 
+    def follows(self, number: int) -> bool:
+        """Whether a push is just the next one, and of no other use: then it is taken; else ask :meth:`push` what it is."""
+        last = self.last
+        if last is None or number != last + 1 or self._keeping:
+            return False
+        self.last = self._reached = number
+        self._old_left = 0
+        return True
+
     def snapshot(self, number: int) -> tuple[OrderBookPush, ...] | None:
         """A snapshot came.
 
