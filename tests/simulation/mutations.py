@@ -96,6 +96,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         "        self.book.invalidate(reason)\n        super().gap(", "        super().gap(", ("coinbase", "edgex"),
     ),
     Mutation(
+        "the short way of a book takes any later push", "a book is right or says not", "venues/zonda/sync.py",
+        "        if last is None or number != last + 1 or self._keeping:\n",
+        "        if last is None or number <= last or self._keeping:\n", ("zonda",),
+    ),
+    Mutation(
         "a hole in the versions is passed over", "a book is right or says not", "venues/edgex/chain.py",
         "        if ahead > 1:\n            return True\n", "        if ahead > 1:\n            return False\n", ("edgex",),
     ),
