@@ -12,8 +12,6 @@ __all__ = ["GROWTH", "Rest", "Sample", "growing", "judge", "reference_s"]
 
 GROWTH = 0.05
 """How much larger the memory may be at the end than at the reference."""
-CREEPING = 0.10
-"""How much of the resident memory may come on top of that where as much lies free between what is held."""
 REFERENCE_S = 300.0
 FILLING_BYTES = 24 * MIB
 """What a run of less than half an hour may grow beside that: buffers of slow readers and caches still fill."""
@@ -102,25 +100,12 @@ def judge(
 
 
 def _grown(reference: Sample, last: Sample) -> list[str]:
-    """Memory that became more: what is held, and what is resident without lying between what is held.
-
-    The C library gives pages back only where nothing on them is in use. How many it cannot give back follows from the order
-    in which large and small pieces came and went, so that the resident memory creeps up for hours, ever more slowly, while
-    what the program holds stays the same to a percent. A leak is a growth of what is held; the creeping is not. Memory that
-    neither allocator knows of shows in the second figure.
-    """
+    """Memory that became more: what is held, and what is resident, which is also what lies free between what is held."""
     spare = FILLING_BYTES if last.at_s < WHOLE_S * 0.9 else 0
-    creeping = 0
     out = []
     if reference.heap is not None and last.heap is not None:
-        creeping = max(0, last.heap.free_bytes - reference.heap.free_bytes)
-        creeping = min(creeping, int(CREEPING * reference.resident_bytes))
         out += _more("memory held", reference, reference.heap.held_bytes, last.heap.held_bytes, spare)
-    of_it = f", {creeping / MIB:.1f} MiB of it free in between not counted," if creeping else ""
-    out += _more(
-        f"resident memory{of_it}", reference, reference.resident_bytes, last.resident_bytes - creeping, spare
-    )
-    return out
+    return out + _more("resident memory", reference, reference.resident_bytes, last.resident_bytes, spare)
 
 
 def _more(what: str, reference: Sample, before_bytes: int, after_bytes: int, spare_bytes: int) -> list[str]:
