@@ -71,6 +71,10 @@ def test_what_may_not_be_used_is_named(locked: Path, words: list[str], code: int
     assert sorted(path.name for path in locked.iterdir()) == before
 
 
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+"""For whoever may not write: it could not write its coverage either, and would say so."""
+
+
 def small_files() -> None:
     """Before the command begins: no file may grow beyond a few kilobytes, as on a disk that is nearly full."""
     import resource  # noqa: PLC0415  # not everywhere
@@ -95,7 +99,7 @@ def test_a_recording_that_finds_no_room_ends_with_what_it_has(tmp_path: Path) ->
             "--seconds",
             "60",
         )
-        result = ended(started(*words, cwd=tmp_path, preexec_fn=small_files))
+        result = ended(started(*words, cwd=tmp_path, preexec_fn=small_files, env=UNMEASURED))
     assert (result.code, result.out) == (1, "")
     assert result.err == (
         "trioquotes: r: the recording ended: File too large: raise the limit on the size of files (ulimit -f), or choose"
@@ -112,7 +116,7 @@ def test_output_that_finds_no_room_is_named(tmp_path: Path) -> None:
     path.write_text(f"{line}\n" * 1000)
     with open(tmp_path / "out", "w", encoding="utf-8") as file:  # noqa: PTH123
         words = "decode", "coinbase", path, "--native", "--independent"
-        result = ended(started(*words, cwd=tmp_path, stdout=file, preexec_fn=small_files))
+        result = ended(started(*words, cwd=tmp_path, stdout=file, preexec_fn=small_files, env=UNMEASURED))
     assert result.code == 1
     assert result.err.startswith("trioquotes: standard output: File too large: ")
     assert result.err.count("\n") == 1
