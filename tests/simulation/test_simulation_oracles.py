@@ -142,6 +142,24 @@ def test_what_came_spoilt_was_said_when_it_came_though_the_one_behind_it_came_tw
             of(*silent)
 
 
+def test_what_was_dropped_may_be_missed_one_event_later_where_history_is_sent_again() -> None:
+    flow = Flow(kinds=(), read=lambda _fields, _raw: (), key=by_number("trade_id"))
+    sent = [(1, True), (2, True), (1, False), (2, False), (3, False), (4, False)]
+    items = [Item(float(at + 1), key, history, "", 1) for at, (key, history) in enumerate(sent)]
+
+    def of(*events: tq.Event) -> None:
+        delivery = Delivery("trades", flow, exact=True, from_s=2.5, until_s=100.0)
+        for event in events:
+            delivery.take(event)
+        judge_delivery(delivery, items, Tally(), drained=True)
+
+    of(lagged(1), trade(2), trade(3), trade(4))
+    of(lagged(1), trade(2), lagged(1), trade(4))
+    for silent in ((trade(2), trade(3), trade(4)), (lagged(1), trade(2), trade(4))):
+        with pytest.raises(Broken, match="no silent loss"):
+            of(*silent)
+
+
 def test_what_went_over_a_line_that_had_a_follower_is_not_owed() -> None:
     flow = Flow(
         kinds=("t",), read=lambda fields, _raw: [(fields, False)], key=by_number("trade_id"), numbered=True
