@@ -100,6 +100,9 @@ CONTESTANTS: dict[str, Contestant] = {
     "picows-loop": Contestant(
         "picows + msgspec, into a loop", "picows_", "picows", f"{TYPED}, through a deque into a user's loop", "loop"
     ),
+    "bare": Contestant(
+        "trio alone + msgspec", "bare", "trio", f"{TYPED}, in the one task that reads; nothing is checked, nor handed over"
+    ),
     "websockets": Contestant(
         "websockets (asyncio) + msgspec", "websockets_", "websockets", f"{TYPED}, one `recv()` each", share=0.5
     ),
@@ -130,10 +133,20 @@ SCALED: dict[str, Contestant] = {
 }
 
 ALL_TYPED = (
-    "native", "batches", "unified", "picows", "picows-uvloop", "picows-loop", "websockets", "websockets-trio", "aiohttp", "plain",
+    "native", "batches", "unified", "picows", "picows-uvloop", "picows-loop", "bare", "websockets", "websockets-trio", "aiohttp", "plain",
 )  # fmt: skip
 FEW = ("native", "unified", "picows", "plain")
-PACED = ("native", "unified", "picows", "picows-uvloop", "websockets", "aiohttp", "plain")
+PACED = (
+    "native",
+    "unified",
+    "picows",
+    "picows-uvloop",
+    "picows-loop",
+    "bare",
+    "websockets",
+    "aiohttp",
+    "plain",
+)
 
 SCENARIOS: dict[str, Scenario] = {
     "bulk": Scenario(
