@@ -35,6 +35,7 @@ READ_BYTES = 64 * 1024
 RECORD_BYTES = 16 * 1024
 """The most that one TLS record holds (RFC 8446, section 5.1)."""
 LAST_RECORD_AT = READ_BYTES - RECORD_BYTES
+"""Behind it there may be no room for one more record in the place where decrypted ones are put."""
 
 
 class _Scratch(threading.local):
